@@ -61,7 +61,7 @@ class Context:
     progress: Progress = field(default_factory=Progress)
     device: str = "cpu"  # as torch.device takes it
     cache_folder: Path | None = None  # survives runs; None where nothing may be kept
-    temp_folder: Path | None = None  # emptied after the run; None = the system's
+    temp_folder: Path | None = None  # lives as long as the values of the run; None = the system's
     seed: int = 0
     graph: Mapping[str, Any] | None = None  # the workflow, for the metadata of what is written
     node_id: str = ""
