@@ -16,7 +16,7 @@ from . import types
 MISSING = object()  # stands for an output that a cache does not hold
 
 # A batch of pictures takes 24 MB a 1080p frame: such values live only as long as the run needs them.
-_HEAVY = {types.IMAGE, types.MASK}
+HEAVY = {types.IMAGE, types.MASK}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class MemoryCache:
 
     def put(self, key: str, outputs: list[Any], output_types: list[str]) -> None:
         """Keep those outputs that are not heavy."""
-        kept = [MISSING if kind in _HEAVY else value for value, kind in zip(outputs, output_types, strict=True)]
+        kept = [MISSING if kind in HEAVY else value for value, kind in zip(outputs, output_types, strict=True)]
         if any(value is not MISSING for value in kept):
             self._entries[key] = kept
             self._entries.move_to_end(key)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import BadInput, Cancelled, LpdError, WorkFailed
 from ..progress import Progress, Task
-from .cache import MISSING, DiskCache, MemoryCache, has_codec
+from .cache import HEAVY, MISSING, DiskCache, MemoryCache, has_codec
 from .keys import node_keys
 from .node import Context, Node
 from .validation import validate, with_defaults
@@ -175,7 +175,6 @@ class _Run:
                 context = replace(self.context, node_id=node_id, progress=progress)
                 values = _as_list(node, node().run(context, **self._inputs(node_id)))
             self.result.seconds[node_id] = time.perf_counter() - started
-            self.made += values
             self._keep(key, node, values)
         self._release(key)
         for link in self.workflow.nodes[node_id].links.values():
@@ -195,9 +194,10 @@ class _Run:
 
     def _keep(self, key: str, node: type[Node], values: list[Any]) -> None:
         self.live[key] = values
+        kinds = [output.type for output in node.outputs]
+        self.made += [value for value, kind in zip(values, kinds, strict=True) if kind not in HEAVY]
         if node.output_node:
             return
-        kinds = [output.type for output in node.outputs]
         self.memory.put(key, values, kinds)
         for slot, kind in enumerate(kinds):
             if self.disk is not None and has_codec(kind):
