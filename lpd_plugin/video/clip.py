@@ -71,6 +71,7 @@ class Clip(ABC):
 
     info: ClipInfo
     audio: AudioSource | None = None
+    notes: tuple[str, ...] = ()  # sentences the user should see: what is damaged, missing, approximated
 
     @abstractmethod
     def frames(self, start: int = 0) -> Iterator[Frame]:

@@ -1,0 +1,61 @@
+"""An IMAGE batch of a host as a clip."""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from functools import cached_property
+
+import av
+import numpy as np
+
+from ..errors import BadInput
+from .images import image_to_picture, unit_to_integers
+from .indexed_clip import IndexedClip, as_rate
+from .still_clip import info_of
+
+
+class BatchClip(IndexedClip):
+    """Frames of a torch tensor or numpy array (B, H, W, C): C is 1 (grey), 3 (RGB) or 4 (RGBA, straight alpha).
+
+    Floats run from 0 to 1, uint8 and uint16 over their whole range. Frames are converted when pulled, to `depth`
+    (8 or 16) bits. The batch is kept, not copied: leave it unchanged. Raises BadInput for other shapes.
+    """
+
+    def __init__(self, images, rate: Fraction | float = 25, depth: int = 8):
+        shape = tuple(images.shape)
+        if len(shape) != 4 or shape[3] not in (1, 3, 4) or 0 in shape:
+            raise BadInput(f"an image batch has the shape (frames, height, width, 1, 3 or 4 channels), not {shape}.")
+        self._images, self._depth = images, depth
+        rate = as_rate(rate)
+        info = info_of(image_to_picture(self._integers(0)), rate, shape[0])
+        super().__init__(info, [index / rate for index in range(shape[0])], shape[0] / rate)
+
+    def _array(self, position: int) -> np.ndarray:
+        image = self._images[position]
+        if hasattr(image, "detach"):  # a torch tensor, of whatever device and precision
+            image = image.detach().cpu()
+            image = (image.float() if image.is_floating_point() else image).numpy()
+        return np.asarray(image)
+
+    def _integers(self, position: int) -> np.ndarray:
+        image = self._array(position)
+        image = image[..., 0] if image.shape[-1] == 1 else image
+        return image if image.dtype in (np.uint8, np.uint16) else unit_to_integers(image, self._depth)
+
+    def _picture(self, position: int) -> av.VideoFrame:
+        return image_to_picture(self._integers(position))
+
+    @cached_property
+    def _content(self) -> str:
+        digest = hashlib.sha256()
+        for position in range(len(self._images)):
+            digest.update(np.ascontiguousarray(self._integers(position)))
+        return digest.hexdigest()
+
+    def _digest(self, window: tuple) -> str:
+        parts = (self._content, tuple(self._images.shape), self._depth, str(self._whole_info.rate), window)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def describe(self) -> str:
+        return f"a batch of {len(self._images)} images"

@@ -1,0 +1,33 @@
+"""One door for everything a user can name as footage."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+
+from .clip import Clip
+from .container import checked_file
+from .file_clip import FileClip
+from .images import SUFFIXES
+from .still_clip import SequenceClip, StillClip, is_pattern
+
+
+def open_clip(
+    path: str | os.PathLike,
+    in_point: Fraction | float | str | None = None,
+    out_point: Fraction | float | str | None = None,
+    rate: Fraction | float = 25,
+) -> Clip:
+    """A video file, an image, a folder of images or a pattern (shot_%04d.png, shot_####.png, shot_*.png) as a clip.
+
+    in_point, out_point: seconds ("2.5", "0:02.5") from the clip's start; stills have no time and ignore them.
+    rate: frames a second of an image sequence. Raises BadInput with one sentence for whatever cannot be used.
+    """
+    path = os.path.expanduser(os.fspath(path))
+    if os.path.isdir(path) or is_pattern(path):
+        sequence = SequenceClip(path, rate)
+        return sequence if in_point is None and out_point is None else sequence.trimmed(in_point, out_point)
+    path = checked_file(path)
+    if os.path.splitext(path)[1].lower() in SUFFIXES:
+        return StillClip(path, rate)
+    return FileClip(path, in_point, out_point)
