@@ -1,0 +1,59 @@
+"""Training checkpoints: safetensors, written whole or not at all, read back exactly."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..errors import BadInput
+
+
+def save_checkpoint(path: str | Path, modules: dict, optimisers: dict, extra: dict) -> None:
+    """Everything needed to go on. modules, optimisers: by name; extra: JSON values.
+
+    Written under a temporary name in the same folder, then renamed.
+    """
+    path = Path(path)
+    tensors = {}
+    for name, module in modules.items():
+        tensors |= {f"module/{name}/{k}": v for k, v in module.state_dict().items()}
+    for name, optimiser in optimisers.items():
+        for index, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser/{name}/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
+    tensors["random/torch"] = torch.get_rng_state()
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, temporary, {"extra": json.dumps(extra)})
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
+    """Tensors and extra values of a checkpoint. Raises `BadInput` if it is missing or damaged."""
+    try:
+        with safe_open(str(path), "pt") as file:
+            return {k: file.get_tensor(k) for k in file.keys()}, json.loads(file.metadata()["extra"])
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        raise BadInput(f"{path} is not a readable training checkpoint: {error}.") from error
+
+
+def module_state(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
+    """The state dict of one module of a checkpoint; empty if it was not saved."""
+    prefix = f"module/{name}/"
+    return {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], name: str) -> None:
+    """Put a saved optimiser state back (moments and step counts)."""
+    prefix, state = f"optimiser/{name}/", {}
+    for key, value in tensors.items():
+        if key.startswith(prefix):
+            index, field = key[len(prefix) :].split("/")
+            state.setdefault(int(index), {})[field] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

@@ -1,0 +1,60 @@
+"""Identity and pose encoders: which backbone a configuration uses, and how pictures reach it."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .configurations import Configuration
+from .mobilenet import MobileNetV2
+from .plain_encoder import PlainEncoder
+from .resnext import ResNeXt50
+
+
+def _backbone(kind: str, outputs: int, widths: tuple[int, ...], size: int, keep_layout: bool) -> nn.Module:
+    if kind == "resnext50_32x4d":
+        return ResNeXt50(outputs)
+    if kind == "mobilenet_v2":
+        return MobileNetV2(outputs)
+    return PlainEncoder(outputs, widths, size, keep_layout)
+
+
+class _Encoder(nn.Module):
+    def __init__(self, backbone: nn.Module, size: int | None):
+        super().__init__()
+        self.backbone, self.size = backbone, size
+
+    def _encode(self, pictures: torch.Tensor) -> torch.Tensor:
+        if self.size is not None and pictures.shape[-1] != self.size:
+            pictures = F.interpolate(pictures, (self.size, self.size), mode="bilinear", antialias=True)
+        return self.backbone(pictures)
+
+
+class IdentityEncoder(_Encoder):
+    """Who it is: K pictures of one person to one embedding, the mean over the pictures."""
+
+    def __init__(self, c: Configuration):
+        size = c.encoder_size or c.image_size
+        super().__init__(_backbone(c.identity_backbone, c.identity_size, c.identity_widths, size, False), c.encoder_size)
+
+    def per_picture(self, pictures: torch.Tensor) -> torch.Tensor:
+        """(B, K, 3, S, S) RGB in [0, 1] -> (B, K, identity_size)."""
+        batch, count = pictures.shape[:2]
+        return self._encode(pictures.flatten(0, 1)).unflatten(0, (batch, count))
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """(B, K, 3, S, S) RGB in [0, 1] -> (B, identity_size)."""
+        return self.per_picture(pictures).mean(1)
+
+
+class PoseEncoder(_Encoder):
+    """How the head is held and what the face does: one picture to one latent pose descriptor."""
+
+    def __init__(self, c: Configuration):
+        size = c.encoder_size or c.image_size
+        super().__init__(_backbone(c.pose_backbone, c.pose_size, c.pose_widths, size, True), c.encoder_size)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """(B, 3, S, S) RGB in [0, 1] -> (B, pose_size)."""
+        return self._encode(pictures)

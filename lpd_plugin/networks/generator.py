@@ -1,0 +1,92 @@
+"""The generator: identity embedding and pose descriptor in, a head and its foreground mask out."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .configurations import Configuration
+from .layers import adaptive_instance_norm, convolution, linear, normalised_weight, upsampled_convolution
+
+
+class ResidualBlock(nn.Module):
+    """AdaIN, ReLU, (x2), 3x3, AdaIN, ReLU, 3x3, plus a skip that is 1x1 where channels or size change."""
+
+    def __init__(self, inputs: int, outputs: int, upsample: bool, spectral: bool):
+        super().__init__()
+        self.inputs, self.outputs, self.upsample = inputs, outputs, upsample
+        self.convolution1 = convolution(inputs, outputs, 3, bias=False, spectral=spectral)
+        self.convolution2 = convolution(outputs, outputs, 3, bias=False, spectral=spectral)
+        self.skip = None
+        if upsample or inputs != outputs:
+            self.skip = convolution(inputs, outputs, 1, bias=True, spectral=spectral)
+
+    @property
+    def norm_widths(self) -> tuple[int, int]:
+        return self.inputs, self.outputs
+
+    def forward(self, x: torch.Tensor, affine: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+        # Normalisation and ReLU run before the upsampling: nearest copies change neither.
+        out = F.relu(adaptive_instance_norm(x, *affine[0]))
+        if self.upsample:
+            out = upsampled_convolution(out, normalised_weight(self.convolution1))
+        else:
+            out = self.convolution1(out)
+        out = self.convolution2(F.relu(adaptive_instance_norm(out, *affine[1])))
+        skip = x if self.skip is None else self.skip(x)
+        if self.upsample:  # a 1x1 convolution commutes with nearest upsampling
+            skip = F.interpolate(skip, scale_factor=2, mode="nearest")
+        return out + skip
+
+
+class Generator(nn.Module):
+    """A learned constant, residual blocks, upsampling blocks, all steered by AdaIN (paper section 3.2)."""
+
+    def __init__(self, configuration: Configuration):
+        super().__init__()
+        self.configuration = configuration
+        spectral = configuration.spectral_norm
+        width = configuration.channels_at(configuration.start_size)
+        self.constant = nn.Parameter(torch.ones(1, width, configuration.start_size, configuration.start_size))
+        blocks = [ResidualBlock(width, width, False, spectral) for _ in range(configuration.residual_blocks)]
+        for side in configuration.resolutions:
+            outputs = configuration.channels_at(side)
+            blocks.append(ResidualBlock(width, outputs, True, spectral))
+            width = outputs
+        self.blocks = nn.ModuleList(blocks)
+        self.to_image = convolution(width, 4, 3, bias=True, spectral=spectral)
+        self.norm_widths = [w for block in blocks for w in block.norm_widths] + [width]
+        joint = configuration.identity_size + configuration.pose_size
+        hidden = max(joint, 512) if spectral else joint
+        self.projector = nn.Sequential(
+            linear(joint, hidden, spectral=spectral), nn.ReLU(), linear(hidden, 2 * sum(self.norm_widths), spectral=spectral)
+        )
+        if not spectral:
+            nn.init.normal_(self.constant)
+
+    def affine_parameters(self, identity: torch.Tensor, pose: torch.Tensor) -> torch.Tensor:
+        """All AdaIN biases and scales. identity (B, identity_size), pose (B, pose_size) -> (B, N)."""
+        return self.projector(torch.cat((identity, pose), dim=1))
+
+    def render(self, affine: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pictures from AdaIN parameters (B, N): rgb (B, 3, S, S) in -0.25..1.25, mask (B, 1, S, S) in 0..1."""
+        norms = self._split(affine)
+        x = self.constant.expand(len(affine), -1, -1, -1)
+        for index, block in enumerate(self.blocks):
+            x = block(x, norms[2 * index : 2 * index + 2])
+        x = torch.tanh(self.to_image(F.relu(adaptive_instance_norm(x, *norms[-1]))))
+        return 0.75 * x[:, :3] + 0.5, 0.5 * x[:, 3:] + 0.5
+
+    def forward(self, identity: torch.Tensor, pose: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """identity (B, identity_size), pose (B, pose_size) -> rgb, mask as `render`; losses see rgb * mask."""
+        return self.render(self.affine_parameters(identity, pose))
+
+    def _split(self, affine: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """(bias, scale) per norm, in the order in which the norms are met."""
+        pairs, start = [], 0
+        for width in self.norm_widths:
+            bias, scale = affine[:, start : start + width], affine[:, start + width : start + 2 * width]
+            pairs.append((bias, scale + self.configuration.scale_offset))
+            start += 2 * width
+        return pairs

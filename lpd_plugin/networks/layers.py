@@ -1,0 +1,78 @@
+"""Pieces that the generator and the discriminator share."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils import spectral_norm as _spectral_norm
+
+SPECTRAL_EPS = 1e-4  # of the published convolutions; their linear layers use torch's default
+INSTANCE_NORM_EPS = 1e-4
+
+
+def convolution(inputs: int, outputs: int, kernel: int, *, bias: bool, spectral: bool) -> nn.Conv2d:
+    """A stride-1 convolution that keeps the size (zero padding), optionally spectrally normalised."""
+    layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
+    return _spectral_norm(layer, eps=SPECTRAL_EPS) if spectral else layer
+
+
+def linear(inputs: int, outputs: int, *, spectral: bool, eps: float = 1e-12) -> nn.Linear:
+    """A linear layer, optionally spectrally normalised."""
+    layer = nn.Linear(inputs, outputs)
+    return _spectral_norm(layer, eps=eps) if spectral else layer
+
+
+def normalised_weight(layer: nn.Module) -> torch.Tensor:
+    """The weight a layer multiplies with, spectral normalisation applied if it has any.
+
+    torch's spectral norm computes the weight in a hook that runs with the layer's own forward;
+    whoever uses the weight in another operation has to run that hook, once per pass.
+    """
+    for hook in layer._forward_pre_hooks.values():
+        hook(layer, ())
+    return layer.weight
+
+
+def fold_spectral_norm(module: nn.Module) -> nn.Module:
+    """Replace every spectrally normalised weight by its value in place: same results, no power iteration.
+
+    Raises nothing where there is none to fold. For inference only: the singular vectors are dropped.
+    """
+    for layer in module.modules():
+        hooks = [h for h in layer._forward_pre_hooks.values() if type(h).__name__ == "SpectralNorm"]
+        if hooks:
+            was_training = layer.training
+            layer.eval()  # in training mode, folding would advance the power iteration
+            nn.utils.remove_spectral_norm(layer)
+            layer.train(was_training)
+    return module
+
+
+def upsampled_convolution(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Nearest x2 upsampling, then a 3x3 convolution with zero padding, in one operation.
+
+    Every output pixel of that pair sees only 2x2 different inputs, so it equals a transposed
+    convolution of stride 2 whose 4x4 kernel is the 3x3 kernel summed over the 2x2 copies of a pixel:
+    4/9 of the multiplications, and the large grid is never stored twice.
+
+    Args: x (B, C, H, W); weight (O, C, 3, 3). Returns (B, O, 2H, 2W).
+    """
+    kernel = weight.flip(2, 3).transpose(0, 1)
+    kernel = (
+        F.pad(kernel, (0, 1, 0, 1)) + F.pad(kernel, (1, 0, 0, 1))
+        + F.pad(kernel, (0, 1, 1, 0)) + F.pad(kernel, (1, 0, 1, 0))
+    )
+    return F.conv_transpose2d(x, kernel, stride=2, padding=1)
+
+
+def adaptive_instance_norm(x: torch.Tensor, bias: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """AdaIN(x) = scale * (x - mean(x)) / sqrt(var(x) + eps) + bias, statistics per sample and channel.
+
+    Args: x (B, C, H, W); bias, scale (B, C). Source: Huang and Belongie 2017, eps as published.
+    """
+    batch, channels, height, width = x.shape
+    # One batch norm over B*C channels: normalisation, scale and shift in a single fused kernel.
+    folded = x.reshape(1, batch * channels, height, width)
+    out = F.batch_norm(folded, None, None, scale.reshape(-1), bias.reshape(-1), training=True, eps=INSTANCE_NORM_EPS)
+    return out.reshape(batch, channels, height, width)
