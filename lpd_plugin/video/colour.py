@@ -50,11 +50,9 @@ def sample_range(tags: ColourTags, pixel_format: str) -> int:
 def picture_to_rgb(picture: av.VideoFrame) -> np.ndarray:
     """uint8 RGB, shape (height, width, 3), of a planar picture by its own tags. Alpha is left out (straight)."""
     planes = plane_views(picture)
-    if picture.format.name in ("gbrp", "gbrap"):
-        green, blue, red = planes[:3]
-        return np.stack([red, green, blue], axis=-1)
-    if is_grey(picture.format.name):
-        return np.repeat(_grey_to_8_bits(planes[0], picture)[..., None], 3, axis=-1)
+    if is_rgb(picture.format.name) or is_grey(picture.format.name):
+        green, blue, red = planes[:3] if len(planes) > 1 else planes * 3
+        return np.stack([_to_8_bits(plane, picture) for plane in (red, green, blue)], axis=-1)
     tags = tags_of(picture)
     rgb = picture.reformat(
         format="rgb24",
@@ -67,7 +65,7 @@ def picture_to_rgb(picture: av.VideoFrame) -> np.ndarray:
     return lines[:, : rgb.width * 3].reshape(rgb.height, rgb.width, 3).copy()
 
 
-def _grey_to_8_bits(plane: np.ndarray, picture: av.VideoFrame) -> np.ndarray:
+def _to_8_bits(plane: np.ndarray, picture: av.VideoFrame) -> np.ndarray:
     bits = bit_depth(picture.format.name)
     limited = sample_range(tags_of(picture), picture.format.name) == LIMITED
     if bits == 8 and not limited:

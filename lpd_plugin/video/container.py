@@ -167,7 +167,8 @@ class MediaFile:
         scan.damaged |= scan.packets < self.header_frames
         if self.header_duration and scan.ticks:
             reached = (scan.last[0] - min(scan.ticks) + scan.last[1]) * self.time_base
-            scan.damaged |= reached < self.header_duration - Fraction(1, 2)
+            frame = 1 / (next(filter(None, self.header_rates), None) or Fraction(25))
+            scan.damaged |= reached < self.header_duration - 2 * frame
         return scan
 
     def _decoded_timeline(self, scan: _Scan) -> Timeline:

@@ -69,14 +69,17 @@ def constant_rate(ticks: Sequence[int], time_base: Fraction, candidates: Iterabl
     even = 1 / (step * time_base) if all(b - a == step for a, b in zip(ticks, ticks[1:])) else None
     if even and step >= 50:  # below, a few frames 33 ms apart may be 30 or 30000/1001 a second
         return even
-    fitting = (rate for rate in candidates if rate and rate > 0 and _fits(ticks, time_base, rate))
-    rate = next(fitting, even)
-    return rate or next((rate for rate in COMMON_RATES if _fits(ticks, time_base, rate)), None)
+    claimed = (rate for rate in candidates if rate and rate > 0 and _misfit(ticks, time_base, rate) <= 1)
+    rate = next(claimed, even)
+    if rate is None:
+        rate = min(COMMON_RATES, key=lambda common: _misfit(ticks, time_base, common))
+    return rate if _misfit(ticks, time_base, rate) <= 1 else None
 
-def _fits(ticks: Sequence[int], time_base: Fraction, rate: Fraction) -> bool:
-    # Both the first tick and the k-th are rounded, each by half a unit at most.
+
+def _misfit(ticks: Sequence[int], time_base: Fraction, rate: Fraction) -> Fraction:
+    """By how many units the worst tick is off; up to 1 is rounding, half a unit each of it and of the first."""
     per_frame = 1 / (rate * time_base)
-    return all(abs(tick - ticks[0] - index * per_frame) <= 1 for index, tick in enumerate(ticks))
+    return max(abs(tick - ticks[0] - index * per_frame) for index, tick in enumerate(ticks))
 
 
 def average_rate(times: Sequence[Fraction]) -> Fraction | None:
