@@ -1,0 +1,1 @@
+"""How a host runs the nodes. Nothing here is imported without one."""

@@ -1,0 +1,101 @@
+"""A node's surroundings in ComfyUI: progress bars, the stop button, device, folders, what is shown after a run."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management
+import comfy.utils
+import folder_paths
+
+from lpd_plugin.graph.cache import default_cache_folder
+from lpd_plugin.graph.node import Context, Node
+from lpd_plugin.progress import Progress, Task
+
+_PREVIEW_SIZE = 512  # pixels along the longer side, as the host's own previews
+_PICTURES, _MOVIES = {".png", ".jpg", ".jpeg", ".webp", ".gif"}, {".mp4", ".m4v", ".webm", ".mov", ".mkv"}
+
+
+class HostProgress(Progress):
+    """Reports to the host's bar on the node, and lets the host's stop button stop the work.
+
+    To be used from the thread that runs the node: the host knows the node by the thread's context.
+    """
+
+    def __init__(self, name: str = "LPD"):
+        self._name = name
+        self._bars: dict[Task, Any] = {}
+
+    def started(self, task: Task) -> None:
+        self.check_cancelled()
+        if task.total:
+            self._bars[task] = comfy.utils.ProgressBar(task.total)
+
+    def advanced(self, task: Task) -> None:
+        if task in self._bars:
+            self._bars[task].update_absolute(task.done, task.total)
+
+    def finished(self, task: Task) -> None:
+        self._bars.pop(task, None)
+
+    def note(self, message: str) -> None:
+        logging.getLogger("lpd").info("%s: %s", self._name, message)
+
+    def preview(self, image: Any) -> None:
+        from PIL import Image  # the host's own dependency
+
+        task, bar = next(reversed(self._bars.items()), (None, None))
+        if bar is not None:
+            picture = ("JPEG", Image.fromarray(image), _PREVIEW_SIZE)
+            bar.update_absolute(task.done, task.total, preview=picture)
+
+    def check_cancelled(self) -> None:
+        # The bar of newer hosts asks this only now and then.
+        comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def host_context(node: type[Node], prompt: dict | None) -> Context:
+    """The context of one run of a node. The graph is left out where the host's owner wants no metadata."""
+    temp = Path(folder_paths.get_temp_directory())
+    temp.mkdir(parents=True, exist_ok=True)
+    return Context(
+        progress=HostProgress(node.name),
+        device=str(comfy.model_management.get_torch_device()),
+        cache_folder=default_cache_folder(),
+        temp_folder=temp,
+        graph=None if metadata_disabled() else prompt,
+    )
+
+
+def metadata_disabled() -> bool:
+    """Whether the host was started with --disable-metadata."""
+    from comfy.cli_args import args
+
+    return bool(getattr(args, "disable_metadata", False))
+
+
+def interrupted() -> BaseException:
+    """The host's exception for work stopped by the user."""
+    return comfy.model_management.InterruptProcessingException()
+
+
+def shown(context: Context) -> dict | None:
+    """What the editor shows on the node: the pictures and movies it saved in the host's own folders."""
+    folders = {"output": folder_paths.get_output_directory(), "temp": folder_paths.get_temp_directory()}
+    results, animated = [], False
+    for path in context.saved:
+        if path.suffix.lower() not in _PICTURES | _MOVIES:
+            continue
+        for kind, folder in folders.items():
+            if path.resolve().is_relative_to(Path(folder).resolve()):
+                subfolder = os.path.relpath(path.resolve().parent, Path(folder).resolve())
+                subfolder = "" if subfolder == "." else subfolder
+                results.append({"filename": path.name, "subfolder": subfolder, "type": kind})
+                animated |= path.suffix.lower() in _MOVIES
+                break
+    if not results:
+        return None
+    return {"images": results, "animated": (True,)} if animated else {"images": results}

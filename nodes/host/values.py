@@ -1,0 +1,35 @@
+"""Values on their way between the host and the engine. Only footage changes its form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lpd_plugin.errors import BadInput
+from lpd_plugin.graph import types
+from lpd_plugin.graph.inputs import Input
+
+from .files import resolved
+
+
+def from_host(one: Input, value: Any) -> Any:
+    """What `run` gets for an input, from what the host brought. Raises `BadInput` where a widget's value is wrong."""
+    if value is None:
+        return one.default if one.is_widget else None
+    if one.is_widget:
+        if not one.allows(value):
+            raise BadInput(f'input "{one.name}": expected {one.expectation()}, got {value!r}')
+        return resolved(one, one.converted(value))
+    if types.VIDEO in one.accepted and hasattr(value, "get_components"):
+        from .video import as_clip
+
+        return as_clip(value)
+    return value
+
+
+def to_host(type: str, value: Any) -> Any:
+    """What the host passes on for an output of a type."""
+    if type == types.VIDEO and value is not None:
+        from .video import ClipVideo
+
+        return ClipVideo(value)
+    return value
