@@ -20,6 +20,7 @@ from .checkpoint import module_state, read_checkpoint, restore_optimiser, save_c
 from .contact_sheet import training_sheet, write_png
 from .growth import grow_generator
 from .heads_data import HeadStore
+from .initialisation import fill_plain_encoders
 from .losses.total import LossTerms
 from .sampling import Sample, Sampler
 from .training_config import TrainingConfig
@@ -38,8 +39,8 @@ class MetaLearning:
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
         self.discriminator = Discriminator(size, len(store.clips)).to(device)
         self.optimisers = {
-            "generator": _adam(self.model, config.generator_rate, config.beta1),
-            "discriminator": _adam(self.discriminator, config.discriminator_rate, config.beta1),
+            "generator": _adam(self._parts(), config),
+            "discriminator": _adam([(self.discriminator, config.discriminator_rate)], config),
         }
         self.augment = PoseAugmentation().to(device)
         self.losses = LossTerms(config, device)
@@ -66,8 +67,20 @@ class MetaLearning:
                 for part in ("identity_encoder", "pose_encoder"):
                     getattr(target, part).load_state_dict(_part(state, part))
                 grow_generator(_part(state, "generator"), target.generator)
-            # The new blocks are random in both: an average must start where the model does.
+        else:
+            rows = self.sampler.random.choice(len(self.store.frames), min(384, len(self.store.frames)), replace=False)
+            pictures = self.store.pictures(rows)[0].to(self.device)
+            fill_plain_encoders(self.model, pictures, self.augment(pictures))
+        if self.step == 0:  # new blocks are random in both: an average must start where the model does
             self.average.load_state_dict(self.model.state_dict())
+
+    def _parts(self) -> list[tuple[nn.Module, float]]:
+        """The parts of the model that learn, each with its rate."""
+        encoders = self.config.encoder_rate or self.config.generator_rate
+        return [
+            (self.model.identity_encoder, encoders), (self.model.pose_encoder, encoders),
+            (self.model.generator, self.config.generator_rate),
+        ]  # fmt: skip
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"model": self.model, "average": self.average, "discriminator": self.discriminator}
@@ -125,7 +138,8 @@ class MetaLearning:
         total = sum(terms.values())
         self.optimisers["generator"].zero_grad(set_to_none=True)
         total.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
+        for part, _ in self._parts():  # apart: an encoder's burst must not quiet the generator
+            nn.utils.clip_grad_norm_(part.parameters(), 20.0)
         self.optimisers["generator"].step()
         if adversarial:
             terms["discriminator"] = self._discriminator_step((rgb * mask).detach(), sample)
@@ -167,11 +181,9 @@ class MetaLearning:
                 mean.copy_(value)
 
 
-def _adam(module: nn.Module, rate: float, beta1: float) -> torch.optim.Adam:
-    optimiser = torch.optim.Adam(module.parameters(), lr=rate, betas=(beta1, 0.999), eps=1e-5)
-    for group in optimiser.param_groups:
-        group["base_lr"] = rate
-    return optimiser
+def _adam(parts: list[tuple[nn.Module, float]], config: TrainingConfig) -> torch.optim.Adam:
+    groups = [{"params": part.parameters(), "lr": rate, "base_lr": rate} for part, rate in parts]
+    return torch.optim.Adam(groups, betas=(config.beta1, config.beta2), eps=1e-5)
 
 
 def _part(state: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:

@@ -28,9 +28,11 @@ class TrainingConfig:
     identity_pictures: int = 2  # per video (8 in the paper)
     steps: int = 10_000
     generator_rate: float = 7e-4
+    encoder_rate: float = 0.0  # 0 = the generator's
     discriminator_rate: float = 2e-4
     warm_up: int = 100  # steps
     beta1: float = 0.0
+    beta2: float = 0.999
     average: float = 0.999
     adversarial_from: int = 1 << 30  # step; the generator settles on content first
     centre_ratio: float = 5.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
 from torch import nn
 
 from .configurations import Configuration
@@ -23,6 +24,18 @@ class ReenactmentModel(nn.Module):
         self.identity_encoder = IdentityEncoder(configuration)
         self.pose_encoder = PoseEncoder(configuration)
         self.generator = Generator(configuration)
+        # Descriptors of many people's poses, kept with the weights: adaptation checks on them that a
+        # person's own generator still follows anybody. Empty until training fills it.
+        self.register_buffer("pose_bank", torch.zeros(0, configuration.pose_size))
+
+
+    def _load_from_state_dict(self, state_dict, prefix, *arguments):
+        bank = state_dict.get(prefix + "pose_bank")
+        if bank is not None:  # of any length
+            self.pose_bank = torch.zeros_like(bank, device=self.pose_bank.device, dtype=self.pose_bank.dtype)
+        else:
+            state_dict[prefix + "pose_bank"] = self.pose_bank
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
 
 def at_size(configuration: Configuration, side: int) -> Configuration:

@@ -1,0 +1,104 @@
+"""lpd render, run, demo: work that ends in pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from ..errors import BadInput
+from .reporting import progress_for
+
+_json = click.option("--json", "as_json", is_flag=True, help="Progress and result as JSON, for machines.")
+_device = click.option("--device", default="cpu", show_default=True, help="Where networks run: cpu, cuda, cuda:1, mps.")
+_seed = click.option("--seed", default=0, show_default=True, help="The same seed gives the same frames.")
+
+
+@click.command()
+@click.argument("preset")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the preset; repeat it.")
+@click.option("-o", "--output", type=click.Path(), help="The file to write (the preset's parameter 'output').")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@_device
+@_seed
+@_json
+def render(preset, settings, output, overwrite, device, seed, as_json) -> None:
+    """Run PRESET (a name from 'lpd presets' or a YAML file)."""
+    from ..rendering.run import render_preset
+
+    values = dict(_assignment(one) for one in settings)
+    if output is not None:
+        values["output"] = output
+    if overwrite:
+        values["overwrite"] = True
+    with progress_for(as_json) as progress:
+        rendered = render_preset(preset, values, progress, device=_checked_device(device), seed=seed)
+    _report(rendered, as_json)
+
+
+@click.command()
+@click.argument("workflow", type=click.Path())
+@_device
+@_seed
+@_json
+def run(workflow, device, seed, as_json) -> None:
+    """Run WORKFLOW, a graph in ComfyUI's API format."""
+    from ..graph.workflow import read_workflow
+    from ..rendering.run import run_workflow
+
+    graph = read_workflow(workflow)
+    with progress_for(as_json) as progress:
+        rendered = run_workflow(graph, progress, device=_checked_device(device), seed=seed)
+    _report(rendered, as_json)
+
+
+@click.command()
+@click.option("--folder", default="demo", show_default=True, type=click.Path(), help="Where to write.")
+@click.option("--adapt-steps", type=int, default=None, help="Steps of adaptation (the presets' own by default).")
+@_device
+@_json
+def demo(folder, adapt_steps, device, as_json) -> None:
+    """Do the main job on the demo's media: two videos and a contact sheet."""
+    from ..rendering.demo import run_demo
+    from ..weights.files import RESEARCH_NOTE
+
+    with progress_for(as_json) as progress:
+        results = run_demo(folder, progress, adapt_steps, _checked_device(device))
+    if as_json:
+        click.echo(json.dumps({name: rendered.as_dict() for name, rendered in results.items()}))
+        return
+    for name, rendered in results.items():
+        click.echo(f"{Path(folder) / (name + '.mp4')}: {rendered.sentence()}")
+    click.echo(f"{Path(folder) / 'contact-sheet.png'}: source, driver, generated, mask, composite")
+    click.echo(f"Embedded weights: {RESEARCH_NOTE}")
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise BadInput(f"--set {text}: write it as --set NAME=VALUE.")
+    return name.strip(), value
+
+
+def _checked_device(device: str) -> str:
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise BadInput(f"The device '{device}' cannot be used here: {str(error).splitlines()[0]}") from None
+    return device
+
+
+def _report(rendered, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(rendered.as_dict()))
+        return
+    for file in rendered.files:
+        click.echo(file)
+    if rendered.frames:
+        click.echo(rendered.sentence())
+
+
+COMMANDS = (render, run, demo)

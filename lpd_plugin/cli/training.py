@@ -1,0 +1,65 @@
+"""lpd train: making weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .reporting import progress_for
+
+
+@click.group()
+def train() -> None:
+    """Train weights; every run resumes from its folder."""
+
+
+@train.command()
+@click.argument("config", type=click.Path())
+@click.option("-o", "--folder", required=True, type=click.Path(), help="The run's folder: checkpoint, log, sheets.")
+@click.option("--heads", default=None, type=click.Path(), help="Folder of head clips, over the configuration's.")
+@click.option("--steps", default=None, type=int, help="Stop at this step, over the configuration's.")
+@click.option("--device", default="cpu", show_default=True)
+def model(config, folder, heads, steps, device) -> None:
+    """Meta-learn encoders and generator as CONFIG (YAML) says."""
+    import torch
+
+    from ..learning.heads_data import read_heads
+    from ..learning.meta_learning import MetaLearning
+    from ..learning.training_config import load_training_config
+
+    settings = load_training_config(config, heads=heads, steps=steps)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    store = read_heads(settings.heads, "train", max(settings.side, 128), settings.max_pad_fraction)
+    with progress_for(False) as progress:
+        MetaLearning(settings, store, Path(folder), device).run(progress)
+
+
+@train.command()
+@click.option("-o", "--folder", required=True, type=click.Path(), help="The run's folder.")
+@click.option("--heads", required=True, type=click.Path(), help="Folder of head clips.")
+@click.option("--steps", default=2500, show_default=True, help="Steps in all.")
+@click.option("--side", default=256, show_default=True, help="Pixels a crop's side; start small, go on at 256.")
+def matte(folder, heads, steps, side) -> None:
+    """Train the head matte network."""
+    from ..learning.heads_data import read_heads
+    from ..learning.matte_training import MatteConfig, MatteTraining
+
+    store = read_heads(heads, "train", side)
+    with progress_for(False) as progress:
+        MatteTraining(MatteConfig(steps=steps), store, Path(folder)).run(progress)
+
+
+@train.command()
+@click.argument("run", type=click.Path())
+@click.option("-o", "--output", required=True, type=click.Path(), help="The weights file to write.")
+@click.option("--heads", default=None, type=click.Path(), help="Folder of head clips, for the bank of poses.")
+def export(run, output, heads) -> None:
+    """Write the running averages of RUN (a run's folder) as a weights file in half precision."""
+    from ..learning.export import export_run
+
+    click.echo(export_run(Path(run), Path(output), heads))
+
+
+COMMANDS = (train,)

@@ -1,0 +1,75 @@
+"""Heads from an identity and a performance, computed in micro-batches when they are pulled."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from ..networks.generator import Generator
+from ..networks.model import ReenactmentModel
+from .heads import Head, Heads
+from .identity import Identity, require_same_weights
+from .pose import Pose
+
+MICRO_BATCH = 4  # beyond that a CPU gains nothing
+
+
+def generator_for(identity: Identity, model: ReenactmentModel) -> Generator:
+    """The generator that draws this person: the shared one, or a copy with the adapted parameters."""
+    if not identity.adapted:
+        return model.generator
+    with torch.inference_mode(False):
+        generator = copy.deepcopy(model.generator)
+        state = generator.state_dict()
+        for name, value in identity.adapted.items():
+            state[name].copy_(value.to(state[name]))
+    return generator.eval().requires_grad_(False)
+
+
+class GeneratedHeads(Heads):
+    """Lazy heads of one identity performing one pose track; see `Heads`.
+
+    Raises `BadInput` if identity and performance come from other weights than `model`.
+    """
+
+    def __init__(self, identity: Identity, pose: Pose, model: ReenactmentModel, micro_batch: int = 0):
+        require_same_weights(identity, model, "The identity")
+        self.identity, self.pose, self.model = identity, pose, model
+        self.micro_batch = micro_batch or MICRO_BATCH
+        self.size, self.times = model.configuration.image_size, pose.times
+        self._generator: Generator | None = None
+
+    def retimed(self, times: np.ndarray, end_policy: str) -> "GeneratedHeads":
+        heads = GeneratedHeads(self.identity, self.pose.sampled(times, end_policy), self.model, self.micro_batch)
+        heads._generator = self._generator
+        return heads
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(self.pose.fingerprint().encode())
+        digest.update(self.identity.embedding.numpy().tobytes())
+        for name in sorted(self.identity.adapted):
+            digest.update(self.identity.adapted[name].numpy().tobytes())
+        return digest.hexdigest()
+
+    def __iter__(self) -> Iterator[Head | None]:
+        if self._generator is None:
+            self._generator = generator_for(self.identity, self.model)
+        for start in range(0, len(self), self.micro_batch):
+            stop = min(start + self.micro_batch, len(self))
+            here = np.flatnonzero(self.pose.present[start:stop])
+            drawn = dict(zip(here, self._draw(self.pose.descriptors[start:stop][here]))) if len(here) else {}
+            for index in range(stop - start):
+                yield drawn.get(index)
+
+    @torch.inference_mode()
+    def _draw(self, descriptors: np.ndarray) -> list[Head]:
+        device = self.model.generator.constant.device
+        poses = torch.from_numpy(descriptors).to(device)
+        identity = self.identity.embedding.to(device).expand(len(poses), -1)
+        rgb, mask = self._generator(identity, poses)
+        rgb, mask = rgb.clamp(0, 1).permute(0, 2, 3, 1).float().cpu().numpy(), mask[:, 0].float().cpu().numpy()
+        return [Head(r, m) for r, m in zip(rgb, mask)]

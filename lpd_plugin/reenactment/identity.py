@@ -1,0 +1,80 @@
+"""Who somebody is: an identity embedding, the pictures it came from, and what adaptation changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..errors import BadInput
+from ..networks.model import ReenactmentModel
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One person for one set of weights.
+
+    embedding (identity_size,) float32; pictures (K, S, S, 3) uint8 RGB head crops; adapted: the generator's
+    changed parameters by name (half precision), empty without adaptation; weights: digest of the model file;
+    about: how it was made.
+    """
+
+    embedding: torch.Tensor
+    pictures: np.ndarray
+    weights: str
+    weights_name: str = "compact"
+    adapted: dict[str, torch.Tensor] = field(default_factory=dict)
+    about: dict = field(default_factory=dict)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write one safetensors file (custom suffix .lpd.safetensors), whole or not at all."""
+        path = Path(path)
+        tensors = {"embedding": self.embedding, "pictures": torch.from_numpy(self.pictures)}
+        tensors |= {f"adapted.{k}": v for k, v in self.adapted.items()}
+        metadata = {
+            "kind": "identity", "weights": self.weights, "weights_name": self.weights_name, "about": json.dumps(self.about),
+        }  # fmt: skip
+        temporary = path.with_name(f".{path.name}.part")
+        try:
+            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Identity":
+        """Read a saved identity. Raises `BadInput` for a missing, damaged or foreign file."""
+        try:
+            with safe_open(str(path), "pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {key: file.get_tensor(key) for key in file.keys()}
+        except (OSError, SafetensorError) as error:
+            raise BadInput(f"Cannot read the identity {path}: {error}.") from error
+        if metadata.get("kind") != "identity":
+            raise BadInput(f"{path} is not an LPD identity; make one with SaveIdentity.")
+        adapted = {k.removeprefix("adapted."): v for k, v in tensors.items() if k.startswith("adapted.")}
+        return cls(
+            tensors["embedding"], tensors["pictures"].numpy(), metadata["weights"], metadata["weights_name"],
+            adapted, json.loads(metadata["about"]),
+        )  # fmt: skip
+
+
+def require_same_weights(identity: Identity, model: ReenactmentModel, what: str) -> None:
+    """Raise `BadInput` if an identity was made with other weights than `model`."""
+    if identity.weights != model.digest:
+        raise BadInput(f"{what} was made with other weights than the ones loaded; make it again with these weights.")
+
+
+@torch.inference_mode()
+def encode_identity(model: ReenactmentModel, crops: np.ndarray, weights_name: str = "compact") -> Identity:
+    """The identity of a person from head crops (K, S, S, 3) uint8 RGB, K >= 1: the mean of their embeddings."""
+    device = model.generator.constant.device
+    pictures = torch.from_numpy(np.ascontiguousarray(crops)).to(device).permute(0, 3, 1, 2).float() / 255
+    embedding = model.identity_encoder(pictures[None])[0]
+    return Identity(embedding.cpu().clone(), np.asarray(crops), model.digest, weights_name, about={"pictures": len(crops)})

@@ -1,0 +1,157 @@
+"""A performance: pose descriptors with their timestamps."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..errors import BadInput
+from ..networks.model import ReenactmentModel
+from ..progress import Progress
+from ..video.clip import Clip
+from ..video.track import Track
+from .crops import head_crops
+from .heads import END_POLICIES
+
+MICRO_BATCH = 8
+MAX_BRIDGED = 1.0  # seconds without a head that interpolation may bridge
+
+
+@dataclass(frozen=True)
+class Pose:
+    """N moments of a performance for one set of weights.
+
+    times (N,) float64 seconds, ascending; descriptors (N, D) float32; present (N,) bool: where the driver's
+    head was seen. duration: seconds, at least the last time plus one frame. weights: digest of the model file.
+    """
+
+    times: np.ndarray
+    descriptors: np.ndarray
+    present: np.ndarray
+    duration: float
+    weights: str
+    source_times: np.ndarray | None = None  # (N,) where in the driving clip each moment was; None = times
+
+    @property
+    def moments(self) -> np.ndarray:
+        """(N,) seconds in the driving clip that each descriptor came from."""
+        return self.times if self.source_times is None else self.source_times
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def fingerprint(self) -> str:
+        """Hex digest of the numbers and the weights."""
+        digest = hashlib.sha256(self.weights.encode())
+        for array in (self.times, self.descriptors, self.present):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def reversed(self) -> "Pose":
+        """The performance played backwards, over the same duration."""
+        last = self.times[-1] if len(self) else 0.0
+        return replace(
+            self, times=(last - self.times[::-1]).copy(), descriptors=self.descriptors[::-1].copy(),
+            present=self.present[::-1].copy(), source_times=self.moments[::-1].copy(),
+        )  # fmt: skip
+
+    def smoothed(self, seconds: float) -> "Pose":
+        """Descriptors averaged over time by a Gaussian of that sigma: zero-phase, so nothing lags."""
+        if seconds <= 0 or len(self) < 2:
+            return self
+        out = self.descriptors.copy()
+        seen = np.flatnonzero(self.present)
+        for row in seen:
+            near = seen[np.abs(self.times[seen] - self.times[row]) <= 4 * seconds]
+            weight = np.exp(-0.5 * ((self.times[near] - self.times[row]) / seconds) ** 2)
+            out[row] = (weight[:, None] * self.descriptors[near]).sum(0) / weight.sum()
+        return replace(self, descriptors=out)
+
+    def amplified(self, factor: float) -> "Pose":
+        """Every descriptor moved away from the performance's mean (1 leaves it, 0 freezes it)."""
+        if not self.present.any():
+            return self
+        mean = self.descriptors[self.present].mean(0)
+        return replace(self, descriptors=(mean + factor * (self.descriptors - mean)).astype(np.float32))
+
+    def sampled(self, times: np.ndarray, end_policy: str) -> "Pose":
+        """The performance at other moments: descriptors interpolate linearly between neighbours.
+
+        times (M,) float64 seconds from the start. `end_policy` says what follows the end (see heads.py).
+        A moment is present where the nearest seen neighbours on both sides are less than a second apart.
+        Raises `BadInput` for an unknown policy or an empty performance.
+        """
+        if end_policy not in END_POLICIES:
+            raise BadInput(f"Unknown end policy '{end_policy}'; choose one of: {', '.join(END_POLICIES)}.")
+        if not self.present.any():
+            raise BadInput("The driving performance shows no head in any frame; choose another driving clip.")
+        wanted, alive = _folded(np.asarray(times, np.float64), self.duration, float(self.times[-1]), end_policy)
+        seen = np.flatnonzero(self.present)
+        right = np.searchsorted(self.times[seen], wanted)
+        before, after = seen[np.clip(right - 1, 0, len(seen) - 1)], seen[np.clip(right, 0, len(seen) - 1)]
+        gap = self.times[after] - self.times[before]
+        weight = np.clip(np.divide(wanted - self.times[before], gap, out=np.zeros_like(wanted), where=gap > 0), 0, 1)
+        mixed = (1 - weight)[:, None] * self.descriptors[before] + weight[:, None] * self.descriptors[after]
+        # Outside the first and last seen moment the nearest one counts, if it is near.
+        reach = np.maximum(np.abs(wanted - self.times[before]), np.abs(wanted - self.times[after]))
+        bridged = np.where(gap > 0, gap, reach) < MAX_BRIDGED
+        if end_policy == "hold":
+            bridged |= wanted >= self.times[seen[-1]]
+        source = (1 - weight) * self.moments[before] + weight * self.moments[after]
+        there = alive & bridged
+        return Pose(np.asarray(times, np.float64), mixed.astype(np.float32), there, self.duration, self.weights, source)
+
+
+def _folded(times: np.ndarray, duration: float, last: float, policy: str) -> tuple[np.ndarray, np.ndarray]:
+    """Moments mapped into the performance, and whether there is a performance at each."""
+    if policy == "loop":
+        return np.mod(times, duration), np.ones(len(times), bool)
+    if policy == "ping-pong":
+        period = max(last, 1e-9)
+        phase = np.mod(times, 2 * period)
+        return np.where(phase <= period, phase, 2 * period - phase), np.ones(len(times), bool)
+    # A moment within the last frame's own duration still belongs to the performance.
+    alive = times < duration - 1e-9 if policy == "trim" else np.ones(len(times), bool)
+    return np.minimum(times, last), alive
+
+
+def encode_pose(model: ReenactmentModel, clip: Clip, track: Track, progress: Progress | None = None) -> Pose:
+    """The pose descriptors of a tracked driving clip, streamed in micro-batches.
+
+    Raises `BadInput` if the head is never seen.
+    """
+    progress = progress or Progress()
+    if not track.present.any():
+        raise BadInput(f"No head was found in the driving clip {clip.describe()}; choose another, or set a box by hand.")
+    count = len(track)
+    descriptors = np.zeros((count, model.configuration.pose_size), np.float32)
+    present, batch = np.zeros(count, bool), []
+
+    def flush():
+        if batch:
+            descriptors[[i for i, _ in batch]] = _encode(model, np.stack([c for _, c in batch]))
+            batch.clear()
+
+    for index, crop in enumerate(progress.track(head_crops(clip, track), "reading the performance", count)):
+        if crop is not None and index < count:
+            present[index] = True
+            batch.append((index, crop))
+            if len(batch) == MICRO_BATCH:
+                flush()
+    flush()
+    return Pose(track.times.copy(), descriptors, present, _duration(clip, track), model.digest)
+
+
+@torch.inference_mode()
+def _encode(model: ReenactmentModel, crops: np.ndarray) -> np.ndarray:
+    device = model.generator.constant.device
+    pictures = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255
+    return model.pose_encoder(pictures).float().cpu().numpy()
+
+
+def _duration(clip: Clip, track: Track) -> float:
+    frame = 1 / float(clip.info.rate) if clip.info.rate else 0.04
+    return float(track.times[-1]) + frame

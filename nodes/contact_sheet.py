@@ -1,0 +1,38 @@
+"""One picture that shows whether it worked."""
+
+from __future__ import annotations
+
+from lpd_plugin.graph import types
+from lpd_plugin.graph.node import Bool, Context, File, Input, Int, Node, Output
+
+
+class ContactSheet(Node):
+    id = "LPDContactSheet"
+    name = "Contact sheet"
+    category = "LPD/look"
+    description = "Source, driver, generated head, mask and composite, moment by moment, on one sheet."
+    search_aliases = ("compare", "overview", "proof sheet")
+    inputs = (
+        Input("composite", types.VIDEO, optional=True, tooltip="The finished clip"),
+        Input("source", (types.VIDEO, types.IMAGE), optional=True, tooltip="The footage or portrait before"),
+        Input("driver", (types.VIDEO, types.IMAGE), optional=True, tooltip="The driving clip"),
+        Input("heads", types.HEADS, optional=True, tooltip="The generated heads"),
+        Int("moments", default=8, minimum=1, maximum=40, tooltip="Columns"),
+        File("file", default="", writes=True, extensions=(".png", ""), tooltip="Where to write a PNG; empty for nowhere"),
+        Bool("overwrite", default=False, tooltip="Replace an existing file"),
+    )
+    outputs = (Output("sheet", types.IMAGE),)
+    output_node = True
+
+    def run(self, context: Context, composite, source, driver, heads, moments, file, overwrite):
+        import torch
+
+        from lpd_plugin.compositing.contact_sheet import contact_sheet, write_sheet
+
+        from ._sources import as_clip
+
+        clips = [None if c is None else as_clip(c) for c in (composite, source, driver)]
+        sheet = contact_sheet(*clips, heads, moments)
+        if file:
+            context.saved_file(write_sheet(sheet, file, overwrite))
+        return (torch.from_numpy(sheet).float()[None] / 255,)

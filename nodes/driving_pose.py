@@ -1,0 +1,36 @@
+"""What the driver does."""
+
+from __future__ import annotations
+
+from lpd_plugin.graph import types
+from lpd_plugin.graph.node import Context, Input, Node, Output, Text
+
+
+class DrivingPose(Node):
+    id = "LPDDrivingPose"
+    name = "Driving pose"
+    category = "LPD/performance"
+    description = "Reads a performance: one latent pose descriptor a frame."
+    search_aliases = ("driver", "performance", "motion")
+    inputs = (
+        Input("driver", (types.VIDEO, types.IMAGE), tooltip="A clip of anybody performing"),
+        Input("track", types.TRACK, optional=True, tooltip="Which head; without it the largest is tracked"),
+        Text("weights", default="compact", tooltip="'compact' (embedded) or the path of a weights file"),
+    )
+    outputs = (Output("pose", types.POSE),)
+
+    @classmethod
+    def fingerprint(cls, weights, **_):
+        from ._sources import weights_fingerprint
+
+        return weights_fingerprint(weights)
+
+    def run(self, context: Context, driver, track, weights):
+        from lpd_plugin.reenactment.pose import encode_pose
+        from lpd_plugin.weights.files import load_model
+
+        from ._sources import as_clip, tracked
+
+        clip = as_clip(driver)
+        model = load_model(weights, context.device)
+        return (encode_pose(model, clip, tracked(clip, track, context), context.progress),)

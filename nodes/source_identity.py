@@ -1,0 +1,41 @@
+"""Who the person is."""
+
+from __future__ import annotations
+
+from lpd_plugin.graph import types
+from lpd_plugin.graph.node import Context, Input, Int, Node, Output, Text
+
+
+class SourceIdentity(Node):
+    id = "LPDSourceIdentity"
+    name = "Source identity"
+    category = "LPD/identity"
+    description = "The identity of the person in a picture or clip: the mean over several different views."
+    search_aliases = ("source face", "reference")
+    inputs = (
+        Input("source", (types.VIDEO, types.IMAGE), tooltip="One picture or a clip of the person"),
+        Input("track", types.TRACK, optional=True, tooltip="Which head; without it the largest is tracked"),
+        Int("pictures", default=8, minimum=1, maximum=256, tooltip="How many different views to use at most"),
+        Text("weights", default="compact", tooltip="'compact' (embedded) or the path of a weights file"),
+    )
+    outputs = (Output("identity", types.IDENTITY), Output("views", types.IMAGE, tooltip="The pictures used"))
+
+    @classmethod
+    def fingerprint(cls, weights, **_):
+        from ._sources import weights_fingerprint
+
+        return weights_fingerprint(weights)
+
+    def run(self, context: Context, source, track, pictures, weights):
+        import torch
+
+        from lpd_plugin.reenactment.crops import chosen_crops
+        from lpd_plugin.reenactment.identity import encode_identity
+        from lpd_plugin.weights.files import load_model
+
+        from ._sources import as_clip, tracked
+
+        clip = as_clip(source)
+        crops = chosen_crops(clip, tracked(clip, track, context), pictures, context.progress)
+        identity = encode_identity(load_model(weights, context.device), crops, weights)
+        return identity, torch.from_numpy(crops).float() / 255
