@@ -100,12 +100,12 @@ def _overrides(node: type[Node], name: str) -> bool:
 
 
 def _widgets_to_check(node: type[Node]) -> list[Widget]:
-    """The widgets that our check has to name. The host leaves those to us and reports under each of them.
+    """The widgets that our check names. The host checks the others, and repeats our message under each of ours.
 
-    Choices always: 0.3.64 lets any text through. All where the node looks at several together, or at files.
+    Choices, since 0.3.64 lets any text through; files; all of them where the node looks at several together.
     """
-    whole = _overrides(node, "check") or _overrides(node, "fingerprint")
-    return [one for one in node.widgets() if whole or isinstance(one, Choice)]
+    together = _overrides(node, "check")
+    return [one for one in node.widgets() if together or isinstance(one, (Choice, File))]
 
 
 def _validator(node: type[Node]):
@@ -113,18 +113,18 @@ def _validator(node: type[Node]):
     named = _widgets_to_check(node)
 
     def validate_inputs(cls, **values: Any) -> bool | str:
+        from .files import missing
+
         for one in named:
             value = values.get(one.name)
             if value is not None and not one.allows(value):
                 return f'input "{one.name}": expected {one.expectation()}, got {value!r}'
         try:
             given = _widget_values(node, values)
-            message = node.check(**given)
-            if message is None and _overrides(node, "fingerprint"):
-                node.fingerprint(**given)
-        except LpdError as error:  # a file that is not there is told before anything runs
-            message = str(error)
-        return True if message is None else message
+            message = next(filter(None, (missing(one, given[one.name]) for one in named)), None)
+            return message or (_overrides(node, "check") and node.check(**given)) or True
+        except LpdError as error:
+            return str(error)
 
     return _with_parameters(validate_inputs, named)
 

@@ -40,8 +40,14 @@ def _to_write(one: File, value: str) -> str:
     path = os.path.normpath(os.path.join(folder, os.path.expanduser(value)))
     if not _inside(path, folder):
         raise BadInput(f'input "{one.name}": {value} lies outside the output folder {folder}; give a path inside it')
-    os.makedirs(os.path.dirname(path), exist_ok=True)
     return path
+
+
+def missing(one: Widget, path: Any) -> str | None:
+    """What is wrong with a resolved path to read that nothing lies at, or None. Patterns of names are let through."""
+    if not isinstance(one, File) or one.writes or not path or os.path.exists(path) or set("%#*") & set(path):
+        return None
+    return f'input "{one.name}": {path} does not exist; check the name'
 
 
 def _inside(path: str, folder: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.graph import types
-from lpd_plugin.graph.inputs import Input
+from lpd_plugin.graph.inputs import File, Input
 
 from .files import resolved
 
@@ -18,7 +19,10 @@ def from_host(one: Input, value: Any) -> Any:
     if one.is_widget:
         if not one.allows(value):
             raise BadInput(f'input "{one.name}": expected {one.expectation()}, got {value!r}')
-        return resolved(one, one.converted(value))
+        value = resolved(one, one.converted(value))
+        if isinstance(one, File) and one.writes and value:
+            os.makedirs(os.path.dirname(value), exist_ok=True)
+        return value
     if types.VIDEO in one.accepted and hasattr(value, "get_components"):
         from .video import as_clip
 
