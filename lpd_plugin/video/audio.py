@@ -54,7 +54,7 @@ class AudioFeeder:
             return
         self._note(f"the audio is {codec}, which {self._format.container} cannot hold, and is re-encoded as {otherwise}.")
         target = self._output.add_stream(otherwise, rate=stream.codec_context.sample_rate)
-        target.codec_context.layout = stream.codec_context.layout
+        target.codec_context.layout = _named_layout(stream.codec_context.layout)
         self._targets[stream.index] = (target, False)
 
     def _cut_packets(self) -> Iterator[av.Packet]:
@@ -130,3 +130,11 @@ class AudioFeeder:
 
     def close(self) -> None:
         self._container.close()
+
+
+def _named_layout(layout: av.AudioLayout) -> av.AudioLayout:
+    """Encoders want to know which channel is which; files that only count them mean the usual order."""
+    usual = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+    if layout.name.endswith("channels"):
+        return av.AudioLayout(usual.get(layout.nb_channels, "stereo"))
+    return layout

@@ -17,6 +17,8 @@ from .timing import average_rate, constant_rate
 
 # Packets of these may decode to nothing by design, so that only decoding tells the frames.
 _CODECS_WITH_HIDDEN_FRAMES = {"vp8"}
+# Where `writer.py` leaves the sample aspect ratio in containers that have no better place for it.
+ASPECT_TAG = "SAMPLE_ASPECT_RATIO"
 
 
 def checked_file(path: str | os.PathLike) -> str:
@@ -129,6 +131,7 @@ class MediaFile:
             self.time_base = stream.time_base
             self.header_frames = stream.frames
             self.header_duration = _tagged_duration(stream)
+            self.stream_duration = stream.duration or 0  # in time_base units
             self.header_rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
             self.codec = stream.codec_context.name
             self.has_audio = any(s.codec_context is not None for s in container.streams.audio)
@@ -136,7 +139,7 @@ class MediaFile:
             if first is None:
                 raise BadInput(f"no frame of {path} can be decoded: it is damaged or not a video; export it again.")
             self.orientation: Orientation = orientation_of(first)
-            ratio = stream.sample_aspect_ratio
+            ratio = stream.sample_aspect_ratio or _fraction(stream.metadata.get(ASPECT_TAG))
         picture = turned(to_planar(first), self.orientation)
         self.stored = (first.width, first.height, first.format.name)
         self.width, self.height, self.pixel_format = picture.width, picture.height, picture.format.name
@@ -192,6 +195,9 @@ class MediaFile:
             return Timeline(ticks, times, len(ticks) / rate, rate, False, keys, notes)
         times = [(tick - ticks[0]) * self.time_base for tick in ticks]
         average = average_rate(times) or Fraction(25)
+        # Packets of MP4 say how long they last in decoding order, so the whole stream's length knows better.
+        rest = self.stream_duration - (ticks[-1] - ticks[0])
+        duration = rest if rest > 0 else duration
         last = duration * self.time_base if duration > 0 else 1 / average
         return Timeline(ticks, times, times[-1] + last, average, True, keys, notes)
 
@@ -218,6 +224,13 @@ def _tagged_duration(stream: av.VideoStream) -> Fraction | None:
         hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
         return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds.rstrip("\0 "))
     except ValueError:
+        return None
+
+
+def _fraction(text: str | None) -> Fraction | None:
+    try:
+        return Fraction(text) if text else None
+    except (ValueError, ZeroDivisionError):
         return None
 
 

@@ -17,6 +17,7 @@ from ..progress import Progress
 from .audio import AudioFeeder
 from .clip import Clip, ColourTags, Frame
 from .colour import converted, is_grey, is_rgb, video_tags
+from .container import ASPECT_TAG
 from .formats import Format, load_format
 from .timing import exact_time_base
 
@@ -164,6 +165,9 @@ class _Encoding:
         self._stream = self._video_stream(fmt)
         if clip.audio is not None:
             self._audio = AudioFeeder(self._container, clip.audio, fmt, self.notes.append)
+        self._held: av.Packet | None = None
+        self._first_packet: tuple[int, int] | None = None  # timestamps: presentation, decoding
+        self._container.start_encoding()  # now rather than after seconds of work, should it fail
 
     def _target_colour(self, own: str, tags: ColourTags) -> ColourTags:
         """The clip's own tags, unless RGB or grey becomes YUV."""
@@ -187,6 +191,8 @@ class _Encoding:
         context = stream.codec_context
         context.time_base = stream.time_base = self._time_base
         context.sample_aspect_ratio = self._info.sample_aspect_ratio
+        if self._info.sample_aspect_ratio != 1:  # PyAV cannot set it where Matroska looks; `container.py` reads this
+            stream.metadata[ASPECT_TAG] = str(self._info.sample_aspect_ratio)
         context.color_range, context.colorspace = self._colour.range, self._colour.matrix
         context.color_primaries, context.color_trc = self._colour.primaries, self._colour.transfer
         context.thread_type = "AUTO"
@@ -204,6 +210,7 @@ class _Encoding:
         left = (end or Fraction(0)) - self._waiting.time
         self._encode(self._waiting, left if left > 0 else 1 / self._info.rate)
         self._mux(self._stream.encode(None))
+        self._mux_last()
         if self._audio is not None:
             self._audio.finish()
         self.close()
@@ -224,9 +231,24 @@ class _Encoding:
             self._audio.feed(self.seconds)
 
     def _mux(self, packets: list[av.Packet]) -> None:
+        """Hand packets to the muxer, the newest one later: of the last, more is known at the end."""
         for packet in packets:
             packet.duration = self._durations.pop(packet.pts, packet.duration)
-            self._container.mux(packet)
+            if self._held is not None:
+                self._container.mux(self._held)
+            else:
+                self._first_packet = packet.pts, packet.dts
+            self._held = packet
+
+    def _mux_last(self) -> None:
+        # MP4 stores how long packets last in decoding order; only the sum says when the last frame shown ends.
+        packet = self._held
+        if packet is None:
+            return
+        first_pts, first_dts = self._first_packet
+        rest = round(self.seconds / self._time_base) - first_pts - (packet.dts - first_dts)
+        packet.duration = rest if rest > 0 else packet.duration
+        self._container.mux(packet)
 
 
 @contextlib.contextmanager
