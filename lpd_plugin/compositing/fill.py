@@ -1,0 +1,47 @@
+"""Smooth completion of a picture where it is unknown (push-pull; Gortler et al. 1996, "The Lumigraph", 3.3)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def push_pull(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Fill (height, width, C) float32 where `known` (height, width, 0..1) is below 1, smoothly from around.
+
+    Known pixels keep their values. All zeros where nothing at all is known.
+    """
+    known = np.clip(known, 0, 1).astype(np.float32)
+    return _pull(values * known[..., None], known)
+
+
+def _pull(weighted: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    height, width = weight.shape
+    if min(height, width) < 3 or weight.min() >= 0.999:
+        total = np.maximum(weight, 1e-6)[..., None]
+        if min(height, width) < 3:
+            mean = weighted.sum((0, 1)) / max(float(weight.sum()), 1e-6)
+            return np.where(weight[..., None] > 1e-3, weighted / total, mean).astype(np.float32)
+        return weighted / total
+    small_weight = cv2.pyrDown(weight)
+    small = cv2.pyrDown(weighted)
+    # A coarse pixel half covered counts as fully known, or far colours would wash in at the rim.
+    gain = np.minimum(1, 2 * small_weight) / np.maximum(small_weight, 1e-6)
+    coarse = _pull(small * gain[..., None], small_weight * gain)
+    coarse = cv2.pyrUp(coarse, dstsize=(width, height)).reshape(weighted.shape)
+    return weighted + (1 - weight)[..., None] * coarse
+
+
+def fill_smoothly(values: np.ndarray, known: np.ndarray, longest: int = 192) -> np.ndarray:
+    """As `push_pull`, worked out on a copy of at most `longest` pixels a side: the same look, little time."""
+    height, width = known.shape
+    scale = min(1.0, longest / max(height, width))
+    if scale == 1:
+        return push_pull(values, known)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    weight = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(values * known[..., None], size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
+    small = small / np.maximum(weight, 1e-6)[..., None]
+    filled = push_pull(small, np.minimum(1, 2 * weight) * (weight > 0.01))
+    filled = cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC).reshape(height, width, -1)
+    return known[..., None] * values + (1 - known[..., None]) * filled

@@ -1,0 +1,73 @@
+"""What one frame of footage shows of the head: its square's pixels and who in them is the person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import av
+import numpy as np
+
+from ..video.clip import Clip, Frame
+from ..video.crop import crop_square
+from ..video.track import CropBox
+from .region import Rect, box_rect, read_region
+from .square import MATTE_SIDE, square_to_rect
+
+SEEK_GAP = 150  # frames; a shorter way is decoded through
+
+
+@dataclass(frozen=True)
+class Look:
+    """The head's square in one picture: `rect` is its visible part, `rgb` (height, width, 3) float32 of it."""
+
+    box: CropBox
+    rect: Rect
+    rgb: np.ndarray
+
+    def crop(self, size: int = MATTE_SIDE) -> np.ndarray:
+        """(size, size, 3) of the whole square, as `video.crop.crop_square` completes it beyond the picture."""
+        inside = CropBox(self.box.left - self.rect.left, self.box.top - self.rect.top, self.box.side)
+        return crop_square(self.rgb, inside, size)
+
+
+def look_at(picture: av.VideoFrame, box: CropBox | None) -> Look | None:
+    """The square of a head in a picture; None without one, or where it lies wholly outside."""
+    if box is None:
+        return None
+    rect = box_rect(box, picture.width, picture.height)
+    if rect.width < 2 or rect.height < 2:
+        return None
+    return Look(box, rect, read_region(picture, rect))
+
+
+def person_around(matte: np.ndarray, box: CropBox, rect: Rect) -> np.ndarray:
+    """A square's person matte (S, S) drawn on any rectangle: beyond the square, the sides and the bottom go on,
+    since shoulders do, and above there is nobody."""
+    top_free = np.pad(matte[1:], ((1, 0), (0, 0)))
+    return np.clip(square_to_rect(top_free, box, rect), 0, 1)
+
+
+def frames_at(clip: Clip, indices: Sequence[int]) -> Iterator[Frame]:
+    """The frames of the given numbers, ascending order; decodes through short gaps and seeks over long ones."""
+    frames: Iterable[Frame] | None = None
+    position = 0
+    try:
+        for index in indices:
+            if frames is None or index - position > SEEK_GAP:
+                _close(frames)
+                frames, position = clip.frames(index), index
+            for frame in frames:
+                position = frame.index + 1
+                if frame.index >= index:
+                    yield frame
+                    break
+            else:
+                return
+    finally:
+        _close(frames)
+
+
+def _close(frames) -> None:
+    if frames is not None and hasattr(frames, "close"):
+        frames.close()
