@@ -1,0 +1,82 @@
+"""The networks beyond parity: sizes, algebra, growth."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from lpd_plugin.errors import BadInput
+from lpd_plugin.learning.growth import grow_generator
+from lpd_plugin.networks.configurations import configuration
+from lpd_plugin.networks.generator import Generator
+from lpd_plugin.networks.layers import adaptive_instance_norm, upsampled_convolution
+from lpd_plugin.networks.matte import HeadMatte
+from lpd_plugin.networks.model import ReenactmentModel, at_size
+
+
+def count(module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+@pytest.fixture(scope="module")
+def compact():
+    torch.manual_seed(0)
+    return ReenactmentModel(configuration("compact")).eval().requires_grad_(False)
+
+
+def test_the_compact_generator_draws_a_frame_in_at_most_5_gflop(compact):
+    with torch.no_grad(), FlopCounterMode(display=False) as flops:
+        rgb, mask = compact.generator(torch.randn(1, 256), torch.randn(1, 64))
+    assert rgb.shape == (1, 3, 256, 256) and mask.shape == (1, 1, 256, 256)
+    assert 0.5e9 < flops.get_total_flops() <= 5e9
+
+
+def test_the_pose_encoder_has_far_less_capacity_than_the_identity_encoder(compact):
+    assert count(compact.pose_encoder) < count(compact.identity_encoder) / 3
+
+
+def test_what_ships_fits_in_48_megabytes_of_half_precision(compact):
+    assert 2 * (count(compact) + count(HeadMatte())) < 48e6
+    assert 0.8e6 < count(HeadMatte()) < 1.2e6
+
+
+def test_channels_follow_the_papers_rule():
+    published = configuration("published")
+    assert [published.channels_at(r) for r in (8, 16, 32, 64, 128, 256)] == [512, 512, 512, 256, 128, 64]
+
+
+def test_an_unknown_configuration_is_refused_with_the_known_ones():
+    with pytest.raises(BadInput, match="choose one of: published, compact"):
+        configuration("huge")
+
+
+@pytest.mark.parametrize("side", [4, 7])
+def test_upsampling_and_convolving_at_once_equals_doing_one_after_the_other(side):
+    torch.manual_seed(1)
+    x, weight = torch.randn(2, 5, side, side), torch.randn(6, 5, 3, 3)
+    one_by_one = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), weight, padding=1)
+    assert torch.allclose(upsampled_convolution(x, weight), one_by_one, atol=1e-5)
+
+
+def test_adaptive_instance_norm_gives_each_channel_the_wanted_mean_and_spread():
+    x = 3 + 5 * torch.randn(2, 4, 32, 32)
+    bias, scale = torch.randn(2, 4), torch.rand(2, 4) + 0.5
+    out = adaptive_instance_norm(x, bias, scale)
+    assert torch.allclose(out.mean((2, 3)), bias, atol=1e-4)
+    assert torch.allclose(out.std((2, 3), correction=0), scale, rtol=1e-3)
+
+
+def test_a_grown_generator_keeps_all_that_the_small_one_learned():
+    torch.manual_seed(2)
+    small = Generator(at_size(configuration("compact"), 64))
+    large = Generator(at_size(configuration("compact"), 128))
+    grow_generator(small.state_dict(), large)
+    for index, block in enumerate(small.blocks):
+        assert torch.equal(block.convolution1.weight, large.blocks[index].convolution1.weight)
+    identity, pose = torch.randn(1, 256), torch.randn(1, 64)
+    rows = small.affine_parameters(identity, pose).shape[1]
+    assert torch.allclose(
+        small.affine_parameters(identity, pose), large.affine_parameters(identity, pose)[:, :rows], atol=1e-5
+    )
