@@ -1,0 +1,187 @@
+"""As much of a ComfyUI as the adapter touches, for tests without a host: small, ours, and strict where the host is.
+
+`install` puts it into sys.modules, with the host's own top-level module `nodes` that must not be in our way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+
+@dataclasses.dataclass
+class Schema:
+    """An older host's schema: it knows no search_aliases."""
+
+    node_id: str
+    display_name: str = ""
+    category: str = ""
+    inputs: list = dataclasses.field(default_factory=list)
+    outputs: list = dataclasses.field(default_factory=list)
+    hidden: list = dataclasses.field(default_factory=list)
+    description: str = ""
+    is_output_node: bool = False
+
+    def __post_init__(self):
+        names = [one.id for one in (*self.inputs, *self.outputs)]
+        if len(set(names)) != len(names):
+            raise ValueError(f"ids of inputs and outputs have to differ: {names}")
+
+
+@dataclasses.dataclass
+class NewerSchema(Schema):
+    search_aliases: list = dataclasses.field(default_factory=list)
+
+
+class ComfyNode:
+    hidden = None
+
+
+class NodeOutput:
+    def __init__(self, *args, ui=None):
+        self.args, self.ui = args, ui
+
+
+def socket(io_type: str, **allowed_defaults):
+    """A type whose inputs take only the keywords that the host's take."""
+
+    class Input:
+        def __init__(self, id, optional=False, tooltip=None, **options):
+            unknown = set(options) - set(allowed_defaults)
+            if unknown:
+                raise TypeError(f"{io_type}.Input does not take {unknown}")
+            self.id, self.io_type, self.optional, self.tooltip = id, io_type, optional, tooltip
+            self.options = options
+
+    class Output:
+        def __init__(self, id=None, display_name=None, tooltip=None):
+            self.id, self.io_type, self.display_name, self.tooltip = id, io_type, display_name, tooltip
+
+    return SimpleNamespace(Input=Input, Output=Output)
+
+
+class VideoInput(ABC):
+    """What is abstract in the newest host."""
+
+    @abstractmethod
+    def get_components(self): ...
+
+    @abstractmethod
+    def save_to(self, path, format=None, codec=None, metadata=None): ...
+
+    @abstractmethod
+    def as_trimmed(self, start_time=None, duration=None, strict_duration=False): ...
+
+
+@dataclasses.dataclass
+class VideoComponents:
+    images: object
+    frame_rate: object
+    audio: object = None
+
+
+class VideoFromFile(VideoInput):
+    """The host's own video from a file, of the versions that keep their trims to themselves."""
+
+    def __init__(self, file, start_time=0.0, duration=0.0):
+        self.__file, self.__start_time, self.__duration = file, start_time, duration
+
+    def get_stream_source(self):
+        return self.__file
+
+    def get_components(self):
+        raise AssertionError("the whole clip in memory is what nobody wants")
+
+    def save_to(self, path, format=None, codec=None, metadata=None): ...
+
+    def as_trimmed(self, start_time=None, duration=None, strict_duration=False): ...
+
+
+class InterruptProcessingException(BaseException):
+    """As in newer hosts: `except Exception` does not see it."""
+
+
+class Host:
+    """The running host: its folders, its stop button, and what was reported to it."""
+
+    def __init__(self, folder: Path):
+        self.folders = {name: folder / name for name in ("input", "output", "temp")}
+        self.folders["input"].mkdir()
+        self.folders["output"].mkdir()
+        self.bars: list[list[tuple]] = []
+        self.stop_after: int | None = None
+        self.disable_metadata = False
+
+    def check(self):
+        if self.stop_after is not None and sum(map(len, self.bars)) >= self.stop_after:
+            raise InterruptProcessingException
+
+
+def install(monkeypatch, folder: Path, schema: type = NewerSchema) -> Host:
+    """Put a host into sys.modules for one test."""
+    host = Host(folder)
+    widget = {"default": None}
+    number = {**widget, "min": None, "max": None, "step": None}
+    io = SimpleNamespace(
+        Schema=schema,
+        ComfyNode=ComfyNode,
+        NodeOutput=NodeOutput,
+        Custom=socket,
+        Hidden=SimpleNamespace(prompt="PROMPT"),
+        Int=socket("INT", **number),
+        Float=socket("FLOAT", **number),
+        Boolean=socket("BOOLEAN", **widget),
+        String=socket("STRING", **widget, multiline=False),
+        Combo=socket("COMBO", **widget, options=None),
+    )
+
+    class ProgressBar:
+        def __init__(self, total):
+            self.steps: list[tuple] = []
+            host.bars.append(self.steps)
+
+        def update_absolute(self, value, total=None, preview=None):
+            self.steps.append((value, total) if preview is None else (value, total, preview))
+
+    def annotated_filepath(name):
+        for kind, path in host.folders.items():
+            if name.endswith(f"[{kind}]"):
+                return name.removesuffix(f"[{kind}]"), str(path)
+        return name, None
+
+    modules = {
+        "comfy": {},
+        "comfy.utils": {"ProgressBar": ProgressBar},
+        "comfy.cli_args": {"args": host},
+        "comfy.model_management": {
+            "InterruptProcessingException": InterruptProcessingException,
+            "throw_exception_if_processing_interrupted": host.check,
+            "get_torch_device": lambda: "cpu",
+        },
+        "comfy_api": {},
+        "comfy_api.latest": {"io": io},
+        "comfy_api.input": {"VideoInput": VideoInput},
+        "comfy_api.util": {"VideoComponents": VideoComponents},
+        "folder_paths": {
+            "annotated_filepath": annotated_filepath,
+            **{f"get_{name}_directory": (lambda path=path: str(path)) for name, path in host.folders.items()},
+        },
+        "nodes": {"NODE_CLASS_MAPPINGS": "the host's, not ours"},
+    }
+    for name, content in modules.items():
+        module = ModuleType(name)
+        vars(module).update(content)
+        monkeypatch.setitem(sys.modules, name, module)
+        parent, _, child = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], child, module)
+    return host
+
+
+def forget_adapter(monkeypatch) -> None:
+    """Let the adapter be imported anew against the host just installed, and be gone after the test."""
+    for name in [name for name in sys.modules if name.startswith("lpd_plugin.nodes.host")]:
+        monkeypatch.delitem(sys.modules, name)
