@@ -96,7 +96,8 @@ class _Run:
         context: Context,
         targets: list[str],
     ):
-        self.classes, self.memory, self.workflow, self.context, self.targets = classes, memory, workflow, context, targets
+        self.classes, self.memory = classes, memory
+        self.workflow, self.context, self.targets = workflow, context, targets
         self.disk = DiskCache(context.cache_folder) if context.cache_folder is not None else None
         self.keys: dict[str, str] = {}
         self.live: dict[str, list[Any]] = {}  # outputs by key, while a later node needs them

@@ -138,4 +138,5 @@ def _check_declaration(cls: type[Node]) -> None:
     for widget in cls.widgets():
         late = isinstance(widget, Choice) and callable(widget.options)
         if widget.default is not None and not late and not widget.allows(widget.default):
-            raise TypeError(f"{cls.__name__}.{widget.name}: the default {widget.default!r} is not {widget.expectation()}")
+            message = f"the default {widget.default!r} is not {widget.expectation()}"
+            raise TypeError(f"{cls.__name__}.{widget.name}: {message}")

@@ -54,7 +54,8 @@ def nodes_in(package: ModuleType) -> dict[str, type[Node]]:
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, Node) and value.id and value.__module__ == module.__name__:
                 if found.setdefault(value.id, value) is not value:
-                    raise TypeError(f"two nodes have the id {value.id}: {found[value.id].__module__}, {module.__name__}")
+                    modules = f"{found[value.id].__module__}, {module.__name__}"
+                    raise TypeError(f"two nodes have the id {value.id}: {modules}")
     return dict(sorted(found.items(), key=lambda item: (item[1].category, item[1].name)))
 
 

@@ -78,7 +78,7 @@ def read_workflow(path: str | Path) -> Workflow:
     except UnicodeDecodeError:
         raise BadInput(f"{path} is not a text file; a workflow is JSON in the API format: {_EXPORT_HINT}") from None
     except OSError as error:
-        raise BadInput(f"the workflow {path} cannot be read ({error.strerror}); check the path and its rights") from None
+        raise BadInput(f"the workflow {path} cannot be read ({error.strerror}); check its rights") from None
     return parse_workflow_text(text, source=str(path))
 
 
@@ -133,8 +133,10 @@ def _parse_node(node_id: str, node: Any, source: str) -> NodeCall:
 
 def _parse_value(value: Any) -> Any:
     # A list of two whose second is a whole number is a link in this format, whatever the input's type.
-    if isinstance(value, (list, tuple)) and len(value) == 2 and _is_whole(value[1]) and isinstance(value[0], (str, int)):
-        return Link(str(value[0]), int(value[1]))
+    if isinstance(value, (list, tuple)) and len(value) == 2:
+        node_id, slot = value
+        if isinstance(node_id, (str, int)) and _is_whole(slot):
+            return Link(str(node_id), slot)
     return value
 
 
