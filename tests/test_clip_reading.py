@@ -97,7 +97,7 @@ def test_a_clip_whose_first_timestamp_is_not_zero_starts_at_zero(make_clip):
     "name, codec, pixel_format, options",
     [
         ("b_frames_without_timestamps.avi", "mpeg4", "yuv420p", {"bf": "2"}),
-        ("hidden_frames.webm", "libvpx", "yuv420p", {"auto-alt-ref": "1", "lag-in-frames": "12"}),
+        ("vp8.webm", "libvpx", "yuv420p", {"lag-in-frames": "12"}),
         ("superframes.webm", "libvpx-vp9", "yuv420p", {"lag-in-frames": "12", "cpu-used": "8"}),
         ("open_gops.ts", "libx264", "yuv420p", {"g": "6", "x264-params": "open-gop=1"}),
         ("no_container.h264", "libx264", "yuv420p", {}),
@@ -225,20 +225,63 @@ def test_of_a_file_cut_short_what_can_be_decoded_is_used_and_said(carphone, tmp_
     assert open_clip(whole).notes == ()
 
 
-def test_holes_inside_a_damaged_file_keep_the_rest_in_time(carphone, tmp_path):
-    path = tmp_path / "hurt.mkv"
-    write_clip(open_clip(carphone, 0, 1), path, "ffv1")
+def packet_positions(path: Path) -> list[tuple[int, int]]:
+    """Where every video packet lies in a file: offset and size."""
+    with av.open(str(path)) as container:
+        return [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+
+
+def test_a_file_cut_exactly_between_two_pictures_is_noticed(carphone, tmp_path):
+    whole, torn = tmp_path / "whole.mp4", tmp_path / "torn.mp4"
+    write_clip(open_clip(carphone, 0, 1), whole)
+    end, _ = sorted(packet_positions(whole))[20]
+    torn.write_bytes(whole.read_bytes()[:end])
+    clip = open_clip(torn)
+    assert [frame.time for frame in clip.frames()] == clip.timestamps()
+    assert f"{len(clip.timestamps())} of 30 frames" in clip.notes[0]
+
+
+def test_holes_inside_a_damaged_file_keep_the_rest_in_time(make_clip):
+    path = make_clip("hurt.mp4", count=30, options={"g": "1", "bf": "0"})
     sound = [frame.picture for frame in open_clip(path).frames()]
     data = bytearray(path.read_bytes())
-    with av.open(str(path)) as container:
-        positions = [packet.pos for packet in container.demux(video=0) if packet.size]
-    middle = positions[15]
-    data[middle + 12 : middle + 40] = b"\xff" * 28  # the head of the sixteenth picture
+    for offset, size in packet_positions(path)[14:17]:
+        data[offset : offset + size] = b"\xff" * size
     path.write_bytes(data)
     clip = open_clip(path)
     frames = list(clip.frames())
-    assert [frame.time for frame in frames] == clip.timestamps() and len(frames) == 30
-    assert same_picture(frames[29].picture, sound[29]) and same_picture(frames[3].picture, sound[3])
+    assert [frame.time for frame in frames] == clip.timestamps() == [Fraction(n, 30) for n in range(30)]
+    for number in (0, 13, 17, 29):
+        assert same_picture(frames[number].picture, sound[number])
+    assert same_picture(frames[15].picture, sound[13])
+    assert clip.notes == ("hurt.mp4 is damaged: 3 frames inside it repeat their neighbour.",)
+
+
+def test_what_leads_up_to_a_key_frame_that_is_not_there_is_not_announced(make_clip, tmp_path):
+    options = {"g": "8", "bf": "2", "sc_threshold": "0", "x264-params": "open-gop=1:keyint=8:min-keyint=8"}
+    whole, cut = make_clip("whole.ts", count=40, options=options), tmp_path / "cut.ts"
+    with av.open(str(whole)) as source, av.open(str(cut), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0], opaque=True)
+        keys = 0
+        for packet in source.demux(video=0):
+            keys += packet.is_keyframe
+            if packet.size and keys >= 3:
+                packet.stream = stream
+                target.mux(packet)
+    clip = open_clip(cut)
+    times = clip.timestamps()
+    assert len(times) < len(packet_positions(cut))  # some pictures before the key frame cannot be decoded
+    assert [frame.time for frame in clip.frames()] == times
+    assert clip._repeated == 0
+
+
+def test_a_seek_that_lands_too_late_is_made_good(make_clip):
+    clip = open_clip(make_clip("index.mp4", count=40, options={"g": "8", "bf": "0"}))
+    whole = [frame.picture for frame in clip.frames()]
+    keys = clip._media.timeline.keys
+    keys[2] = (keys[2][0], keys[4][1])  # as if the file's index were wrong
+    frame = next(clip.frames(18))
+    assert frame.index == 18 and same_picture(frame.picture, whole[18])
 
 
 def test_only_a_few_frames_exist_at_a_time_however_long_the_clip(carphone, carphone_pictures):
