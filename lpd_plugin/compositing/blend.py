@@ -17,8 +17,8 @@ from .square import square_to_rect
 
 # Shares of the square's side: how far around the original head's matte its hair and blur are replaced, and
 # from where on pixels count as pure background.
-REPLACED = 0.02
-CLEAR = 0.045
+REPLACED = 0.03
+CLEAR = 0.055
 LARGEST_CORRECTION = 0.15  # how far light may have changed between the plate and the frame
 
 
@@ -79,8 +79,9 @@ def lay_over(scene: Scene, head: Head | None, edge: EdgeOptions) -> Layer:
     look = scene.look
     if head is None:
         return Layer(look.rect, scene.background, scene.removal, np.zeros_like(scene.removal))
-    front = refine_matte(matte_on_rect(head.matte, look.box, look.rect), edge) * scene.allowed
-    behind = scene.removal * (1 - front)
+    matte = refine_matte(matte_on_rect(head.matte, look.box, look.rect), edge)
+    # Where the region fades out, the footage itself comes back, not its background: both parts fade alike.
+    front, behind = matte * scene.allowed, (1 - matte) * scene.removal
     alpha = front + behind
     rgb = square_to_rect(_bled(head), look.box, look.rect)
     share = (front / np.maximum(alpha, 1e-6))[..., None]

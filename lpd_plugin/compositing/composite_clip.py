@@ -21,11 +21,11 @@ from ..video.track import CropBox, Track
 from .blend import Layer, Scene, lay_over, scene_of
 from .colour_match import ColourMatch, measure_match
 from .edge import EdgeOptions
-from .look import frames_at, look_at
+from .look import frames_at, look_at, person_mattes
 from .plate import Plate
 from .region import blend_region
 from .report import CompositeReport, Outcome
-from .square import MATTE_SIDE, HeadMatte, person_mattes
+from .square import MATTE_SIDE, HeadMatte
 from .spool import AlphaSpool, to_codes
 from .timeline import END_TOLERANCE, Timeline
 
@@ -155,7 +155,7 @@ class CompositeClip(Clip):
     def _scenes(self, batch: list[tuple[Frame, Head | None]]) -> list[Scene | None]:
         """The frames made ready for their heads, None where one passes through; mattes are made together."""
         looks = [look_at(f.picture, self._box(f.index)) if self._wanted(head) else None for f, head in batch]
-        mattes = iter(person_mattes([look.crop() for look in looks if look], self.head_matte))
+        mattes = iter(person_mattes([look for look in looks if look], self.head_matte))
         return [
             look and scene_of(look, next(mattes), self.plate, self.timeline.first + frame.index, self.options.edge)
             for (frame, _), look in zip(batch, looks)

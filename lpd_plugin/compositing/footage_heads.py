@@ -24,12 +24,18 @@ class FootageHeads(Heads):
     (composite them along `track.snapped()`), each head is as large as its square, `size` the largest of them.
     """
 
-    def __init__(self, clip: Clip, track: Track, size: int | None = None, picks: np.ndarray | None = None):
-        """picks: frame numbers in the order wanted, -1 for no head; all of them when None."""
+    def __init__(
+        self,
+        clip: Clip,
+        track: Track,
+        size: int | None = None,
+        picks: np.ndarray | None = None,
+        times: np.ndarray | None = None,
+    ):
+        """picks: frame numbers in the order wanted, -1 for no head; all of them when None. times: their moments."""
         self.clip, self.track, self._native = clip, track.snapped() if size is None else track, size is None
-        self._times = np.asarray(track.times, np.float64)
         self._picks = np.arange(len(track)) if picks is None else picks
-        self.times = self._times
+        self.times = np.asarray(track.times[: len(self._picks)] if times is None else times, np.float64)
         self.size = size or int(max(self.track.side, default=0))
 
     def __len__(self) -> int:
@@ -79,14 +85,13 @@ class FootageHeads(Heads):
 
     def retimed(self, times: np.ndarray, end_policy: str) -> "FootageHeads":
         """The frame nearest to each time: pictures, unlike descriptors, do not interpolate."""
-        picks = nearest_moments(self.times, np.asarray(times, np.float64), end_policy)
-        again = FootageHeads(self.clip, self.track, None if self._native else self.size, picks)
-        again.times = np.asarray(times, np.float64)
-        return again
+        nearest = nearest_moments(self.times, np.asarray(times, np.float64), end_policy)
+        picks = np.where(nearest < 0, -1, self._picks[nearest])
+        return type(self)(self.clip, self.track, None if self._native else self.size, picks, times)
 
     def fingerprint(self) -> str:
         made = hashlib.sha256(f"footage heads {self.clip.fingerprint()} {self._native} {self.size}".encode())
-        for array in (self.track.centre, self.track.side, self.track.origin, self._picks):
+        for array in (self.track.centre, self.track.side, self.track.origin, self._picks, self.times):
             made.update(np.ascontiguousarray(array).tobytes())
         return made.hexdigest()
 

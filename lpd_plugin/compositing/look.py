@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import av
 import numpy as np
+import torch
 
 from ..video.clip import Clip, Frame
 from ..video.crop import crop_square
 from ..video.track import CropBox
 from .region import Rect, box_rect, read_region
-from .square import MATTE_SIDE, square_to_rect
+from .square import MATTE_SIDE, HeadMatte, square_to_rect, tidied, typical_person
 
 SEEK_GAP = 150  # frames; a shorter way is decoded through
 
@@ -39,6 +40,17 @@ def look_at(picture: av.VideoFrame, box: CropBox | None) -> Look | None:
     if rect.width < 2 or rect.height < 2:
         return None
     return Look(box, rect, read_region(picture, rect))
+
+
+def person_mattes(looks: Sequence[Look], head_matte: HeadMatte | None) -> list[np.ndarray]:
+    """The person's matte (256, 256) in each square: the network's, or a typical outline without one."""
+    if head_matte is None or not looks:
+        return [typical_person()] * len(looks)
+    crops = np.stack([look.crop() for look in looks]).transpose(0, 3, 1, 2)
+    with torch.inference_mode():
+        mattes = head_matte(torch.from_numpy(np.ascontiguousarray(np.clip(crops, 0, 1))))
+    mattes = torch.as_tensor(mattes).float().cpu().numpy()
+    return [tidied(np.clip(matte[0], 0, 1)) for matte in mattes]
 
 
 def person_around(matte: np.ndarray, box: CropBox, rect: Rect) -> np.ndarray:

@@ -14,12 +14,12 @@ from ..video.track import CropBox, Track
 from .camera import CameraReference
 from .edge import region_weight, shift_edge
 from .fill import fill_smoothly
-from .look import frames_at, look_at, person_around
+from .look import frames_at, look_at, person_around, person_mattes
 from .region import Rect, box_rect, read_region
-from .square import HeadMatte, person_mattes
+from .square import HeadMatte
 
 MEMORY = 384 << 20  # bytes for samples of the background, whatever the clip's length and size
-PERSON_MARGIN = 0.03  # of the square's side around the matte that may still hold hair or a blurred edge
+PERSON_MARGIN = 0.04  # of the square's side around the matte that may still hold hair or a blurred edge
 HEAD, BODY, BACKGROUND = 0, 1, 2
 
 
@@ -175,7 +175,7 @@ class _Samples:
         look = look_at(frame.picture, box)
         if look is None:
             return who
-        matte = person_mattes([look.crop()], self.head_matte)[0]
+        matte = person_mattes([look], self.head_matte)[0]
         wide = shift_edge(matte, PERSON_MARGIN * matte.shape[0])
         person = person_around(wide, look.box, self.rect) > 0.1
         head = person & (region_weight("head", look.box, self.rect) > 0.05)

@@ -10,7 +10,7 @@ import av.filter
 import cv2
 import numpy as np
 
-from ..video.planes import plane_views
+from ..video.planes import plane_views, set_tags, tags_of
 from ..video.track import CropBox
 from .chroma import downsample, upsample
 from .components import Component, Components, components_of
@@ -199,6 +199,7 @@ def copy_picture(picture: av.VideoFrame) -> av.VideoFrame:
         cache[key] = graph
     cache[key].push(picture)
     result = cache[key].pull()
+    set_tags(result, tags_of(picture))  # the filter fills in a range where there was none
     if picture.time_base is not None:
         result.time_base = picture.time_base
     return result

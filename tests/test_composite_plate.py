@@ -1,0 +1,227 @@
+"""What is behind the head is found where it was ever seen, and filled in smoothly where never."""
+
+import av
+import numpy as np
+import pytest
+import torch
+from composite_media import FlatHeads, fixed_track
+
+from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
+from lpd_plugin.compositing.edge import EdgeOptions
+from lpd_plugin.compositing.fill import fill_smoothly, push_pull
+from lpd_plugin.compositing.look import look_at, person_mattes
+from lpd_plugin.compositing.plate import clean_plate, plate_from_picture
+from lpd_plugin.compositing.region import Rect
+from lpd_plugin.compositing.square import tidied, typical_person
+from lpd_plugin.video.batch_clip import BatchClip
+from lpd_plugin.video.open import open_clip
+from lpd_plugin.video.track import CropBox
+
+COUNT, SIZE = 36, (640, 400)
+
+
+def decoded(path, pixel_format: str, count: int) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [f.to_ndarray(format=pixel_format) for f, _ in zip(container.decode(video=0), range(count))]
+
+
+class KnownScene:
+    """A real head with its matte moving over a real, still background with grain; the truth is known."""
+
+    def __init__(self, shared, drift: float = 0.0):
+        person = shared / "heads" / "val" / "p067"
+        rgb = np.stack(decoded(person / "clip0.mp4", "rgb24", COUNT)) / np.float32(255)
+        self.mattes = np.stack(decoded(person / "clip0.mask.mp4", "gray", COUNT)) / np.float32(255)
+        wide = decoded(shared / "footage" / "foot_01_static_1080p.mp4", "rgb24", 1)[0][600:1000, 200:1300]
+        self.truth = wide[:, :640] / np.float32(255)
+        random = np.random.default_rng(0)
+        self.left = np.rint(192 + 150 * np.sin(np.arange(COUNT) / 6)).astype(int)
+        self.top, frames = 100, []
+        for index, left in enumerate(self.left):
+            shift = int(drift * index)
+            frame = wide[:, shift : shift + 640] / np.float32(255)
+            frame = frame + random.normal(0, 2 / 255, frame.shape).astype(np.float32)
+            part, alpha = frame[self.top : self.top + 256, left : left + 256], self.mattes[index, ..., None]
+            part += alpha * (rgb[index] - part)
+            frames.append((frame.clip(0, 1) * 255).round().astype(np.uint8))
+        self.crops = torch.from_numpy(rgb).permute(0, 3, 1, 2)
+        self.clip = BatchClip(np.stack(frames))
+        centres = np.stack([self.left + 128, np.full(COUNT, self.top + 128)], 1)
+        self.track = fixed_track(self.clip.timestamps(), centres, 256, SIZE)
+
+    def head_matte(self, crops: torch.Tensor) -> torch.Tensor:
+        """The true matte of the frame that a crop shows."""
+        middle = np.s_[:, :, 80:176, 96:160]
+        found = [int((self.crops[middle] - crop[None][middle]).abs().mean((1, 2, 3)).argmin()) for crop in crops]
+        return torch.from_numpy(self.mattes[found])[:, None]
+
+    def seen(self, least: int) -> np.ndarray:
+        """Pixels that show pure background in at least so many frames."""
+        clear = np.zeros((400, 640), int)
+        for index, left in enumerate(self.left):
+            free = np.ones((400, 640), bool)
+            free[self.top :, left : left + 256] = False
+            free[self.top : self.top + 256, left : left + 256] = self.mattes[index] < 0.02
+            clear += free
+        return clear >= least
+
+
+@pytest.fixture(scope="module")
+def scene(shared) -> KnownScene:
+    return KnownScene(shared)
+
+
+@pytest.fixture(scope="module")
+def plate(scene):
+    return clean_plate(scene.clip, scene.track, scene.head_matte)
+
+
+def test_the_plate_is_the_true_background_wherever_it_was_seen(scene, plate):
+    assert not plate.moving
+    seen = scene.seen(10)[plate.rect.slices()]
+    error = np.abs(plate.rgb.astype(np.float32) - scene.truth[plate.rect.slices()])[seen] * 255
+    behind_a_head = np.zeros((400, 640), bool)
+    behind_a_head[120:300, 260:380] = True
+    assert seen[behind_a_head[plate.rect.slices()]].mean() > 0.5  # the question is not trivial
+    assert error.mean() < 1.5
+    assert np.percentile(error, 99) < 8
+
+
+def test_confidence_is_the_share_of_samples_and_zero_where_never_seen(scene, plate):
+    corner = plate.rgb.shape[0] - 1  # right below the body's edge: hidden most of the time
+    assert plate.confidence[0].min() > 0.9  # above the heads
+    assert 0 <= plate.confidence[corner].min() <= plate.confidence.max() <= 1
+    rgb, confidence = plate.at(0, Rect(0, 0, 50, 50))
+    assert rgb.shape == (50, 50, 3)
+    assert not confidence.any()  # outside the heads' way
+
+
+def test_with_the_head_removed_the_frame_is_the_background(scene, plate):
+    empty = CompositeClip(scene.clip, scene.track, None, plate, head_matte=scene.head_matte)
+    for frame in empty.frames(20):
+        left = scene.left[frame.index]
+        face = np.s_[140:280, left + 64 : left + 192]
+        covered = scene.seen(10)[face]
+        error = np.abs(frame.rgb()[face] / 255.0 - scene.truth[face])[covered] * 255
+        assert error.mean() < 3
+        assert covered.mean() > 0.2
+        if frame.index == 26:
+            break
+    assert frame.index == 26
+
+
+def test_where_old_and_new_head_differ_the_plate_shows(scene, plate):
+    heads = FlatHeads(scene.track.times, size=256)  # a disc much smaller than the person's hair
+    composite = CompositeClip(scene.clip, scene.track, heads, plate, head_matte=scene.head_matte)
+    frame, layer = next(composite.layers(0))
+    assert (layer.alpha - layer.head).max() > 0.9
+    only_plate = (layer.alpha > 0.98) & (layer.head < 0.01) & scene.seen(10)[layer.rect.slices()]
+    assert only_plate.sum() > 500
+    error = np.abs(layer.rgb - scene.truth[layer.rect.slices()])[only_plate] * 255
+    assert error.mean() < 4
+
+
+def test_light_that_changed_since_is_followed(scene, plate):
+    dimmed = BatchClip((np.stack([scene.clip._array(i) for i in (20,)]) * 0.93).astype(np.uint8))
+    track = fixed_track([0.0], scene.track.centre[20], 256, SIZE)
+    box = track.box(0)
+    picture = next(dimmed.frames()).picture
+    heads_gone = CompositeClip(dimmed, track, None, plate, head_matte=lambda crops: torch.from_numpy(scene.mattes[20:21])[:, None])
+    assert look_at(picture, box) is not None
+    left = scene.left[20]
+    face = np.s_[150:260, left + 80 : left + 176]
+    covered = scene.seen(10)[face]
+    after = next(heads_gone.frames()).rgb()[face][covered]
+    assert np.abs(after / 255.0 - 0.93 * scene.truth[face][covered]).mean() * 255 < 4
+
+
+def test_a_moving_camera_is_noticed_and_the_frame_fills_itself(shared):
+    moving = KnownScene(shared, drift=8)
+    plate = clean_plate(moving.clip, moving.track, moving.head_matte)
+    assert plate.moving
+    assert plate.rect.empty
+    without = next(CompositeClip(moving.clip, moving.track, None, plate, head_matte=moving.head_matte).frames())
+    before = next(moving.clip.frames())
+    assert np.abs(without.rgb().astype(int) - before.rgb())[180:240, 300:340].mean() > 20
+
+
+@pytest.mark.parametrize(("name", "moving"), [("foot_01_static_1080p.mp4", False), ("foot_03_moving_camera.mp4", True)])
+def test_real_cameras_are_told_apart(footage, name, moving):
+    clip = open_clip(footage / name)
+    centre, side = ((947, 377), 427) if not moving else ((740, 250), 562)
+    track = fixed_track(clip.timestamps(), centre, side, (clip.info.width, clip.info.height))
+    plate = clean_plate(clip, track, samples=7)
+    assert plate.moving is moving
+    assert plate.rect.empty is moving
+
+
+def test_a_still_has_no_plate_of_its_own(astronaut):
+    still = open_clip(astronaut)
+    plate = clean_plate(still, fixed_track([0], (224, 115), 190, (512, 512)))
+    assert plate.rect.empty
+    assert not plate.moving
+
+
+def test_a_users_own_plate_is_taken_as_it_is(scene):
+    own = plate_from_picture(np.full((400, 640, 3), 0.5, np.float32), "grey")
+    rgb, confidence = own.at(7, Rect(10, 20, 40, 60))
+    assert rgb.shape == (40, 30, 3)
+    assert np.all(rgb == 0.5)
+    assert confidence.min() == 1
+    assert own.fingerprint() == "grey"
+
+
+def test_plates_of_other_tracks_have_other_fingerprints(scene, plate):
+    short = fixed_track(scene.track.times[:4], scene.track.centre[:4], 256, SIZE)
+    assert clean_plate(scene.clip, short, scene.head_matte, samples=5).fingerprint() != plate.fingerprint()
+
+
+def test_holes_are_filled_smoothly_and_known_pixels_stay():
+    x = np.linspace(0, 1, 120, dtype=np.float32)
+    ramp = np.repeat(np.broadcast_to(x, (90, 120))[..., None], 3, 2)
+    known = np.ones((90, 120), np.float32)
+    known[20:70, 30:90] = 0
+    for fill in (push_pull, fill_smoothly):
+        filled = fill(np.where(known[..., None] > 0, ramp, 9), known)
+        assert np.array_equal(filled[known > 0], ramp[known > 0])
+        assert np.abs(filled - ramp).max() < 0.1
+        assert np.abs(np.diff(filled[:, :, 0], axis=1)).max() < 0.1  # no seam
+    assert not push_pull(ramp, np.zeros_like(known)).any()
+
+
+def test_a_matte_with_holes_and_strangers_becomes_one_solid_person():
+    matte = typical_person()
+    broken = matte.copy()
+    broken[110:125, 100:120] = 0
+    broken[60:90, 5:25] = 1
+    mended = tidied(broken)
+    assert np.abs(mended - matte).max() < 0.35  # its own soft rim, hardened at most
+    assert mended[117, 110] == 1
+    assert not mended[60:90, 5:25].any()
+
+
+def test_mattes_come_from_the_network_in_one_batch():
+    picture = next(BatchClip(np.random.default_rng(0).random((1, 90, 120, 3), np.float32)).frames()).picture
+    looks = [look_at(picture, CropBox(10, 5, 60)), look_at(picture, CropBox(50.5, 40.2, 70))]
+    shapes = []
+
+    def network(crops):
+        shapes.append((tuple(crops.shape), crops.dtype, float(crops.min()) >= 0, float(crops.max()) <= 1))
+        return torch.zeros(len(crops), 1, 256, 256)
+
+    assert [float(m.max()) for m in person_mattes(looks, network)] == [0, 0]
+    assert shapes == [((2, 3, 256, 256), torch.float32, True, True)]
+
+
+def test_the_edge_options_move_and_soften_the_edge(scene):
+    widths, softness = [], []
+    for edge in (EdgeOptions(), EdgeOptions(erode=6), EdgeOptions(erode=-6), EdgeOptions(feather=30)):
+        composite = CompositeClip(scene.clip, scene.track, FlatHeads(scene.track.times), None, CompositeOptions(edge))
+        _, layer = next(composite.layers(0))
+        row = layer.head[100]
+        widths.append(float(row.sum()))
+        softness.append(int(((row > 0.1) & (row < 0.9)).sum()))
+    assert widths[0] - widths[1] == pytest.approx(12, abs=2)
+    assert widths[2] - widths[0] == pytest.approx(12, abs=2)
+    assert abs(widths[3] - widths[0]) < 3
+    assert softness[3] - softness[0] > 40
