@@ -2,59 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import resource
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+from clip_makers import PictureClip, files_in
 
-from lpd_plugin.errors import BadInput, Cancelled, WorkFailed
-from lpd_plugin.progress import Progress
+from lpd_plugin.errors import BadInput
 from lpd_plugin.video.batch_clip import BatchClip
 from lpd_plugin.video.clip import ColourTags
 from lpd_plugin.video.formats import list_formats, load_format
-from lpd_plugin.video.indexed_clip import IndexedClip
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.planes import bit_depth, picture_from_planes, plane_views, tags_of
-from lpd_plugin.video.still_clip import StillClip, info_of
+from lpd_plugin.video.still_clip import StillClip
 from lpd_plugin.video.writer import SYNTHETIC_NOTE, write_clip
-
-
-class PictureClip(IndexedClip):
-    """Pictures in memory, for formats that no test file has."""
-
-    def __init__(self, pictures: list[av.VideoFrame], rate: Fraction = Fraction(25)):
-        self.pictures = pictures
-        count = len(pictures)
-        super().__init__(info_of(pictures[0], rate, count), [i / rate for i in range(count)], count / rate)
-
-    def _picture(self, position):
-        return self.pictures[position]
-
-    def _digest(self, window):
-        return "pictures"
-
-
-def files_in(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir())
-
-
-def audio_packets(path) -> list[bytes]:
-    with av.open(str(path)) as container:
-        return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
-
-
-def sound(path) -> tuple[np.ndarray, int]:
-    """All samples from time 0 on, shape (channels, samples), and their rate."""
-    with av.open(str(path)) as container:
-        frames = list(container.decode(audio=0))
-    assert frames[0].pts * frames[0].time_base == 0
-    return np.concatenate([frame.to_ndarray() for frame in frames], axis=1), frames[0].sample_rate
 
 
 def test_h264_keeps_times_shape_and_looks(carphone, tmp_path):
@@ -210,202 +174,6 @@ def test_every_file_says_that_it_is_synthetic_and_how_it_was_made(make_clip, tmp
     assert tags["comment"] == SYNTHETIC_NOTE and "Synthetic media" in SYNTHETIC_NOTE
     assert tags["description"] == f"{SYNTHETIC_NOTE} a test"
     assert json.loads(tags["prompt"]) == graph
-
-
-def test_sound_is_copied_packet_by_packet(footage, tmp_path):
-    source = footage / "foot_01_static_1080p.mp4"
-    small = PictureClip([av.VideoFrame(64, 36, "yuv420p")] * 300, Fraction(2997, 100))
-    small.audio = open_clip(source).audio
-    result = write_clip(small, tmp_path / "out.mp4")
-    assert audio_packets(tmp_path / "out.mp4") == audio_packets(source)
-    before, rate = sound(source)
-    after, same_rate = sound(tmp_path / "out.mp4")
-    assert rate == same_rate and before.shape == after.shape
-    assert np.abs(before - after).max() < 0.01
-    assert result.notes == ()
-
-
-def test_a_cut_takes_its_own_sound_to_the_sample(footage, tmp_path):
-    source = footage / "foot_02_static_hands.mp4"
-    clip = open_clip(source).trimmed(Fraction("1.52"), Fraction("2.52"))
-    small = PictureClip([av.VideoFrame(64, 36, "yuv420p")] * 25)
-    small.audio = clip.audio
-    write_clip(small, tmp_path / "cut.mp4")
-    before, rate = sound(source)
-    after, _ = sound(tmp_path / "cut.mp4")
-    start = round(1.52 * rate)
-    assert rate <= after.shape[1] <= rate + 2048
-    same = np.abs(after[:, :rate] - before[:, start : start + rate])
-    shifted = np.abs(after[:, :rate] - before[:, start + 1 : start + 1 + rate])
-    assert same.max() < 0.01 < shifted.max()
-    copied = audio_packets(tmp_path / "cut.mp4")
-    whole = audio_packets(source)
-    first = whole.index(copied[0])
-    assert copied == whole[first : first + len(copied)]
-
-
-def test_a_cut_in_matroska_stays_in_step(footage, tmp_path):
-    source = footage / "foot_02_static_hands.mp4"
-    small = PictureClip([av.VideoFrame(64, 36, "yuv420p")] * 25)
-    small.audio = open_clip(source, Fraction("1.52"), Fraction("2.52")).audio
-    write_clip(small, tmp_path / "cut.mkv", "ffv1")
-    with av.open(str(source)) as container:
-        times = {bytes(packet): packet.pts * packet.time_base for packet in container.demux(audio=0) if packet.size}
-    with av.open(str(tmp_path / "cut.mkv")) as container:
-        kinds = [(packet.stream.type, packet) for packet in container.demux() if packet.size]
-    pictures = [packet for kind, packet in kinds if kind == "video"]
-    packets = [packet for kind, packet in kinds if kind == "audio"]
-    assert pictures[0].pts == 0 and len(packets) > 20
-    for packet in packets:
-        time = times[bytes(packet)] - Fraction("1.52")
-        assert abs(packet.pts * packet.time_base - time) <= Fraction(1, 1000)
-
-
-def tone(path: Path, codec: str, seconds: int = 1) -> Path:
-    """A 440 Hz tone from 0.5 s on, beside black pictures."""
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("mpeg4", rate=25)
-        video.width = video.height = 32
-        audio = container.add_stream(codec, rate=48000, layout="mono")
-        for index in range(25 * seconds):
-            container.mux(video.encode(av.VideoFrame(32, 32, "yuv420p")))
-        container.mux(video.encode(None))
-        moments = np.arange(48000 * seconds) / 48000
-        wave = np.where(moments < 0.5, 0, np.sin(2 * np.pi * 440 * moments) * 0.5)
-        frame = av.AudioFrame.from_ndarray((wave * 32767).astype(np.int16)[None], "s16", "mono")
-        frame.sample_rate, frame.pts = 48000, 0
-        container.mux(audio.encode(frame))
-        container.mux(audio.encode(None))
-    return path
-
-
-def test_sound_a_container_cannot_carry_is_reencoded_in_step_and_said(tmp_path):
-    source = tone(tmp_path / "in.avi", "pcm_s16le")
-    clip = open_clip(source)
-    result = write_clip(clip, tmp_path / "out.mp4")
-    assert result.notes == ("the audio is pcm_s16le, which mp4 cannot hold, and is re-encoded as aac.",)
-    samples, rate = sound(tmp_path / "out.mp4")
-    loud = np.flatnonzero(np.abs(samples[0]) > 0.1)
-    assert abs(loud[0] / rate - 0.5) < 0.005
-    assert abs(len(samples[0]) / rate - 1) < 0.05
-    write_clip(clip.trimmed(Fraction(2, 5), None), tmp_path / "cut.mp4")
-    samples, rate = sound(tmp_path / "cut.mp4")
-    assert abs(np.flatnonzero(np.abs(samples[0]) > 0.1)[0] / rate - 0.1) < 0.03
-    assert write_clip(clip, tmp_path / "out.mkv", "ffv1").notes == ()
-    assert b"".join(audio_packets(tmp_path / "out.mkv")) == b"".join(audio_packets(source))
-
-
-def test_sound_is_left_out_and_said_where_a_format_has_no_codec_for_it(tmp_path):
-    custom = tmp_path / "mute.yaml"
-    custom.write_text(
-        "container: mp4\nsuffixes: [.mp4]\nvideo: {codec: libx264, pixel_format: yuv420p}\naudio: {copy: [aac]}\n"
-    )
-    result = write_clip(open_clip(tone(tmp_path / "in.avi", "pcm_s16le")), tmp_path / "out.mp4", custom)
-    assert result.format == "mute" and "is left out" in result.notes[0]
-    with av.open(str(tmp_path / "out.mp4")) as container:
-        assert not container.streams.audio
-
-
-class Stopper(Progress):
-    def __init__(self, at: int):
-        self.at = at
-
-    def advanced(self, task):
-        if task.done == self.at:
-            raise Cancelled()
-
-
-@pytest.mark.parametrize("name, format", [("out.mp4", "h264"), ("out.mkv", "ffv1")])
-def test_a_cancelled_or_failing_run_leaves_nothing(carphone, tmp_path, name, format):
-    with pytest.raises(Cancelled):
-        write_clip(open_clip(carphone), tmp_path / name, format, progress=Stopper(30))
-    assert files_in(tmp_path) == []
-    clip = open_clip(carphone)
-    clip.frames = lambda start=0: (1 / 0 for _ in range(1))
-    with pytest.raises(ZeroDivisionError):
-        write_clip(clip, tmp_path / name, format)
-    assert files_in(tmp_path) == []
-
-
-def test_the_file_is_not_there_under_its_name_before_it_is_whole(carphone, tmp_path):
-    seen = []
-
-    class Watcher(Progress):
-        def advanced(self, task):
-            seen.append(files_in(tmp_path))
-
-    write_clip(open_clip(carphone, 0, 1), tmp_path / "out.mp4", progress=Watcher())
-    assert len(seen) == 30 and [".out.part.mp4"] in seen
-    assert all("out.mp4" not in names for names in seen)
-
-
-@pytest.mark.parametrize("name, format", [("out.mp4", "h264"), ("out.mkv", "ffv1")])
-def test_a_full_disk_is_named_and_nothing_is_left(carphone, tmp_path, name, format):
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))  # the kernel refuses to write on
-    try:
-        with pytest.raises(WorkFailed, match=f"the disk of .* is full, so {name} was not written") as caught:
-            write_clip(open_clip(carphone), tmp_path / name, format)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert str(tmp_path) in str(caught.value) and files_in(tmp_path) == []
-
-
-def test_where_nothing_can_be_written_is_said_before_any_work(make_clip, tmp_path):
-    clip = open_clip(make_clip("in.mp4", count=2))
-    clip.frames = None  # any attempt to decode would fail
-    for path, words in {
-        tmp_path / "in.mp4": "exists already",
-        tmp_path / "nowhere" / "out.mp4": "the folder .*nowhere does not exist",
-        tmp_path: "is a folder",
-        tmp_path / "out.avi": r"does not end in .mp4 or .m4v, which the format h264 needs",
-    }.items():
-        with pytest.raises(BadInput, match=words):
-            write_clip(clip, path)
-    assert files_in(tmp_path) == ["in.mp4"]
-
-
-def test_overwriting_replaces_even_the_file_being_read(make_clip):
-    path = make_clip("in.mp4", count=6)
-    write_clip(open_clip(path), path, overwrite=True)
-    assert open_clip(path).info.frame_count == 6 and files_in(path.parent) == ["in.mp4"]
-
-
-def test_what_was_damaged_is_said_again_after_writing(carphone, tmp_path):
-    write_clip(open_clip(carphone, 0, 1), tmp_path / "whole.mp4")
-    data = (tmp_path / "whole.mp4").read_bytes()
-    (tmp_path / "torn.mp4").write_bytes(data[: len(data) * 7 // 10])
-    heard = []
-
-    class Listener(Progress):
-        def note(self, message):
-            heard.append(message)
-
-    clip = open_clip(tmp_path / "torn.mp4")
-    result = write_clip(clip, tmp_path / "out.mp4", progress=Listener())
-    assert heard == list(result.notes) and "torn.mp4 is damaged or cut short" in heard[0]
-    assert result.frames == clip.info.frame_count
-
-
-def test_writing_holds_as_many_frames_for_a_long_clip_as_for_a_short_one(carphone_pictures, tmp_path):
-    class Made(PictureClip):
-        def _picture(self, position):  # a new picture every time, as a compositor's
-            return picture_from_planes(plane_views(carphone_pictures[position % 120]), "yuv420p", ColourTags())
-
-    class Counter(Progress):
-        most = 0
-
-        def advanced(self, task):
-            self.most = max(self.most, sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects()) - before)
-
-    gc.collect()
-    before = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
-    held = []
-    for count in (20, 120):
-        counter = Counter()
-        write_clip(Made([carphone_pictures[0]] * count), tmp_path / f"{count}.mkv", "ffv1", progress=counter)
-        held.append(counter.most)
-    assert held[0] == held[1] <= 5
 
 
 def test_formats_are_listed_and_wrong_ones_explained(tmp_path):

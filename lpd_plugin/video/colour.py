@@ -24,7 +24,7 @@ _SWSCALE_MATRIX = {
     7: Colorspace.SMPTE240M, BT2020: Colorspace.BT2020, 10: Colorspace.BT2020,
 }  # fmt: skip
 # Full chroma resolution and exact rounding: without them swscale's fast paths are off by several codes.
-_EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 
 
 def is_rgb(pixel_format: str) -> bool:
@@ -59,7 +59,7 @@ def picture_to_rgb(picture: av.VideoFrame) -> np.ndarray:
         src_colorspace=_swscale_matrix(tags, picture),
         src_color_range=ColorRange(sample_range(tags, picture.format.name)),
         dst_color_range=ColorRange.JPEG,
-        interpolation=_EXACT,
+        interpolation=Interpolation.BILINEAR | _EXACT,
     )
     lines = np.frombuffer(rgb.planes[0], np.uint8).reshape(rgb.height, -1)
     return lines[:, : rgb.width * 3].reshape(rgb.height, rgb.width, 3).copy()
@@ -105,7 +105,7 @@ def converted(picture: av.VideoFrame, pixel_format: str, tags: ColourTags) -> av
         dst_colorspace=_swscale_matrix(tags, picture),
         src_color_range=ColorRange(sample_range(source, picture.format.name)),
         dst_color_range=ColorRange(sample_range(tags, pixel_format)),
-        interpolation=_EXACT,
+        interpolation=Interpolation.BICUBIC | _EXACT,
     )
     if output is picture:  # only the tags differ
         output = picture_from_planes(plane_views(picture), pixel_format, tags, picture)
