@@ -11,13 +11,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..networks.finder import SIZE_UNIT, STRIDE, HeadFinder
 from ..progress import Progress
-from .finder_scenes import SceneMaker, read_cut_outs
+from .finder_cut_outs import read_cut_outs
+from .finder_scenes import SceneMaker
 
 
 def finder_targets(faces: np.ndarray, hidden: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -80,15 +81,23 @@ def train_finder(
     batch: int = 32,
     learning_rate: float = 2e-3,
     seed: int = 0,
+    go_on_from: Path | None = None,
     progress: Progress | None = None,
 ) -> HeadFinder:
-    """Train on `heads`/train for so many minutes and write the averaged weights to `out`, half precision."""
+    """Train on `heads`/train for so many minutes and write the averaged weights to `out`, half precision.
+
+    go_on_from: weights of an earlier training to start with.
+    """
     progress = progress or Progress()
     torch.manual_seed(seed)
     pictures = [cv2.imread(str(path))[..., ::-1] for path in backgrounds]
     scenes = SceneMaker(read_cut_outs(heads / "train", yunet_onnx), pictures, seed=seed)
     progress.note(f"{len(scenes.cut_outs)} cut-outs, {len(pictures)} further backgrounds")
-    finder = HeadFinder().to(memory_format=torch.channels_last)
+    finder = HeadFinder()
+    if go_on_from is not None:
+        earlier = {name: value.float() for name, value in load_file(go_on_from).items()}
+        finder.load_state_dict(earlier, strict=False)
+    finder = finder.to(memory_format=torch.channels_last)
     average = copy.deepcopy(finder)
     optimizer = torch.optim.AdamW(finder.parameters(), learning_rate, weight_decay=1e-3)
     begun, step, mean_loss = time.monotonic(), 0, None
@@ -140,4 +149,14 @@ if __name__ == "__main__":
     cv2.setNumThreads(1)
     heads_folder, yunet, target, *further = (Path(argument) for argument in sys.argv[1:])
     minutes = float(os.environ.get("MINUTES", "15"))
-    train_finder(heads_folder, yunet, target, further, minutes=minutes, progress=_Printed())
+    earlier = os.environ.get("GO_ON_FROM")
+    train_finder(
+        heads_folder,
+        yunet,
+        target,
+        further,
+        minutes=minutes,
+        seed=int(earlier is not None),
+        go_on_from=Path(earlier) if earlier else None,
+        progress=_Printed(),
+    )

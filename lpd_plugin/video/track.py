@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import os
+import zipfile
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from pathlib import Path
 
 import numpy as np
+
+from ..errors import BadInput
 
 
 class Origin(IntEnum):
@@ -63,3 +68,62 @@ class Track:
         side = np.round(self.side)
         corner = np.round(self.centre - self.side[:, None] / 2)
         return replace(self, side=side.astype(np.float32), centre=(corner + side[:, None] / 2).astype(np.float32))
+
+    def at(self, times: np.ndarray) -> "Track":
+        """The track at other times (M,) in seconds: boxes between two frames with a head are interpolated.
+
+        A moment takes the origin, and the absence, of the frame nearest to it.
+        """
+        times = np.asarray(times, np.float64)
+        after = np.clip(np.searchsorted(self.times, times), 1, max(1, len(self) - 1))
+        after = np.minimum(after, len(self) - 1)
+        before = np.maximum(after - 1, 0)
+        span = self.times[after] - self.times[before]
+        share = np.clip((times - self.times[before]) / np.where(span > 0, span, 1), 0, 1)
+        nearest = np.where(share < 0.5, before, after)
+        share = np.where(self.present[before] & self.present[after], share, nearest == after).astype(np.float32)
+
+        def mixed(values: np.ndarray) -> np.ndarray:
+            weight = share.reshape(-1, *[1] * (values.ndim - 1))
+            return values[before] * (1 - weight) + values[after] * weight
+
+        return replace(
+            self,
+            times=times,
+            centre=mixed(self.centre),
+            side=mixed(self.side),
+            confidence=mixed(self.confidence),
+            origin=self.origin[nearest],
+        )
+
+    def absent_ranges(self) -> list[tuple[int, int]]:
+        """First and last frame of every stretch without a head."""
+        change = np.flatnonzero(np.diff(np.concatenate([[0], (~self.present).astype(np.int8), [0]])))
+        return [(int(begin), int(end) - 1) for begin, end in zip(change[::2], change[1::2])]
+
+    def summary(self) -> str:
+        """One line for a report: how the boxes were found and in which frames there is no head."""
+        counts = [f"{int((self.origin == one).sum())} {one.name.lower()}" for one in Origin if (self.origin == one).any()]
+        ranges = [f"{begin}" if begin == end else f"{begin}-{end}" for begin, end in self.absent_ranges()]
+        missing = f"; no head in frames {', '.join(ranges)}" if ranges else ""
+        return f"{len(self)} frames: {', '.join(counts)}{missing}"
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write an .npz file, whole or not at all."""
+        path = Path(path)
+        temporary = path.with_name(f".{path.name}.part.npz")
+        try:
+            np.savez_compressed(temporary, **{one.name: np.asarray(getattr(self, one.name)) for one in fields(self)})
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Track":
+        """Read what `save` wrote. Raises `BadInput` for a missing, damaged or foreign file."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                values = {one.name: file[one.name] for one in fields(cls)}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise BadInput(f"{path} is not a saved head track: {error}.") from error
+        return cls(**{**values, "frame_size": tuple(int(v) for v in values["frame_size"])})

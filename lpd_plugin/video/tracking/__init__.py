@@ -1,0 +1,1 @@
+"""Finding heads, following them, and the track that comes of it."""
