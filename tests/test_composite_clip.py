@@ -147,7 +147,8 @@ def test_the_matte_clip_is_the_alpha_with_and_without_the_composite_made_first(t
     track = carphone_track(talking, absent=(3,))
     composite = CompositeClip(talking, track, FlatHeads(track.times[:8]))
     matte = composite.matte_clip()
-    fresh = [plane_views(f.picture)[0].copy() for f in CompositeClip(talking, track, composite.heads).matte_clip().frames()]
+    other_matte = CompositeClip(talking, track, composite.heads).matte_clip()
+    fresh = [plane_views(f.picture)[0].copy() for f in other_matte.frames()]
     before = [f.picture for f in talking.frames()][:8]
     after = [f.picture for f in composite.frames()]
     composite.layers = None  # what was put aside has to do
@@ -195,7 +196,8 @@ def test_a_still_lasts_as_long_as_the_performance(astronaut):
     composite = CompositeClip(still, track, heads)
     assert composite.timestamps() == [Fraction(1001 * i, 30000) for i in range(5)]
     info = composite.info
-    assert (info.is_still, info.frame_count, info.rate, info.duration) == (False, 5, Fraction(30000, 1001), Fraction(1001, 6000))
+    assert (info.is_still, info.frame_count) == (False, 5)
+    assert (info.rate, info.duration) == (Fraction(30000, 1001), Fraction(1001, 6000))
     frames = list(composite.frames(2))
     assert [frame.index for frame in frames] == [2, 3, 4]
     rect = box_rect(track.box(0), 512, 512)

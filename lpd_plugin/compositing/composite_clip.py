@@ -183,10 +183,11 @@ class CompositeClip(Clip):
     def _match(self) -> ColourMatch | None:
         """Measured at moments spread over the whole composite, so that it does not depend on where one starts."""
         whole = self.timeline.trimmed((Fraction(0), None))
-        present = [n for n in range(whole.count) if whole.holds_still or (n < len(self.track) and self.track.present[n])]
-        if not present:
+        tracked = min(whole.count, len(self.track))
+        present = range(whole.count) if whole.holds_still else np.flatnonzero(self.track.present[:tracked])
+        if not len(present):
             return None
-        chosen = [present[i] for i in np.linspace(0, len(present) - 1, COLOUR_PROBES).round().astype(int)]
+        chosen = [int(present[i]) for i in np.linspace(0, len(present) - 1, COLOUR_PROBES).round().astype(int)]
         chosen = sorted(set(chosen))
         if whole.holds_still:
             heads = self.heads.retimed(np.asarray(self.heads.times)[chosen], "hold")

@@ -101,7 +101,7 @@ def border_falloff(box: CropBox, rect: Rect, border: float) -> np.ndarray:
 # The neck, in square coordinates: chins lie at about 0.75 to 0.8 (the face box ends at 0.78), shoulders of
 # the training clips are twice as wide as the head from 0.85 on.
 NECK_TOP, NECK_BOTTOM = 0.80, 0.94
-NARROWING_TOP, NARROWING_BOTTOM = 0.64, 0.84
+NARROWING_TOP, NARROWING_BOTTOM = 0.48, 0.83
 NECK_HALF_WIDTH = 0.23
 SIDE_SOFTNESS = 0.08
 
