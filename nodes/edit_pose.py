@@ -13,7 +13,7 @@ class EditPose(Node):
     description = "Smooths, strengthens or reverses a performance before it drives anybody."
     search_aliases = ("smooth", "retime", "amplify")
     inputs = (
-        Input("pose", types.POSE),
+        Input("pose", types.POSE, tooltip="The performance to shape"),
         Float("smooth", default=0.0, minimum=0.0, maximum=2.0, step=0.01, tooltip="Seconds; zero-phase, nothing lags"),
         Float("amplify", default=1.0, minimum=0.0, maximum=2.0, step=0.05, tooltip="1 as performed, 0 frozen at its mean"),
         Bool("reverse", default=False, tooltip="Play the performance backwards"),

@@ -13,8 +13,8 @@ class Generator(Node):
     description = "Heads of the identity in the performance's poses, drawn only when they are needed."
     search_aliases = ("reenact", "render head")
     inputs = (
-        Input("identity", types.IDENTITY),
-        Input("pose", types.POSE),
+        Input("identity", types.IDENTITY, tooltip="Who to draw"),
+        Input("pose", types.POSE, tooltip="What they do"),
         Int("micro_batch", default=0, minimum=0, maximum=64, tooltip="Heads drawn at once; 0 chooses"),
     )
     outputs = (Output("heads", types.HEADS),)

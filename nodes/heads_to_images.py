@@ -12,7 +12,7 @@ class HeadsToImages(Node):
     category = "LPD/generate"
     description = "Draws heads into IMAGE and MASK batches: everything at once, so only for what fits in memory."
     inputs = (
-        Input("heads", types.HEADS),
+        Input("heads", types.HEADS, tooltip="What to draw"),
         Int("first", default=0, minimum=0, maximum=10_000_000, tooltip="The first moment"),
         Int("count", default=64, minimum=1, maximum=4096, tooltip="How many moments at most"),
     )

@@ -12,7 +12,7 @@ class SaveIdentity(Node):
     category = "LPD/identity"
     description = "Writes an identity, adapted or not, to one file that can be used again."
     inputs = (
-        Input("identity", types.IDENTITY),
+        Input("identity", types.IDENTITY, tooltip="What to write"),
         File("file", writes=True, extensions=(".safetensors",), tooltip="NAME.lpd.safetensors"),
         Bool("overwrite", default=False, tooltip="Replace an existing file"),
     )
@@ -39,7 +39,7 @@ class LoadIdentity(Node):
     name = "Load identity"
     category = "LPD/identity"
     description = "An identity from a file that Save identity wrote."
-    inputs = (File("file", extensions=(".safetensors",)),)
+    inputs = (File("file", extensions=(".safetensors",), tooltip="What Save identity wrote"),)
     outputs = (Output("identity", types.IDENTITY),)
 
     @classmethod

@@ -14,7 +14,7 @@ class MaskComposite(Node):
     search_aliases = ("blend", "matte", "over", "paste")
     inputs = (
         Input("footage", (types.VIDEO, types.IMAGE), tooltip="What to composite into; a still lasts as long as the heads"),
-        Input("heads", types.HEADS),
+        Input("heads", types.HEADS, tooltip="What to lay over the footage"),
         Input("track", types.TRACK, optional=True, tooltip="Where the head is in the footage; else the largest is tracked"),
         Choice("end", ("trim", "hold", "loop", "ping-pong"), default="trim", tooltip="What follows the performance's end"),
         Choice("region", ("head", "person"), default="head", tooltip="Down to the neck, or with the shoulders in the crop"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from lpd_plugin.graph import types
 from lpd_plugin.graph.node import Bool, Choice, Context, File, Input, Node, Output
 
 
+@cache
 def _formats():
     from lpd_plugin.video.formats import list_formats
 
@@ -19,7 +22,7 @@ class SaveClip(Node):
     description = "Renders a clip to a file: complete or not at all, tagged as synthetic with the graph that made it."
     search_aliases = ("save video", "render", "export")
     inputs = (
-        Input("clip", types.VIDEO),
+        Input("clip", types.VIDEO, tooltip="What to render"),
         File("file", writes=True, tooltip="Where to; the suffix has to suit the format"),
         Choice("format", _formats, default="h264", tooltip="h264: plays everywhere; ffv1: lossless"),
         Bool("overwrite", default=False, tooltip="Replace an existing file"),

@@ -25,7 +25,7 @@ from .types import DESCRIPTIONS
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = Path(__file__).with_name("plugin.schema.json")
 
-_LICENCES = {"code": "Apache-2.0", "weights": "Apache-2.0"}
+_LICENCES = {"code": "Apache-2.0", "weights": "research and evaluation only"}
 _ENTRY_POINTS = {
     "command": "lpd",
     "python": "lpd_plugin",

@@ -35,10 +35,13 @@ def save_checkpoint(path: str | Path, modules: dict, optimisers: dict, extra: di
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
-    """Tensors and extra values of a checkpoint. Raises `BadInput` if it is missing or damaged."""
+    """Tensors and extra values of a checkpoint; of a weights file, no extra values.
+
+    Raises `BadInput` if it is missing or damaged.
+    """
     try:
         with safe_open(str(path), "pt") as file:
-            return {k: file.get_tensor(k) for k in file.keys()}, json.loads(file.metadata()["extra"])
+            return {k: file.get_tensor(k) for k in file.keys()}, json.loads((file.metadata() or {}).get("extra", "{}"))
     except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise BadInput(f"{path} is not a readable training checkpoint: {error}.") from error
 

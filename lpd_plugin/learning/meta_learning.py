@@ -61,12 +61,11 @@ class MetaLearning:
             torch.set_rng_state(tensors["random/torch"])
             self.step, self.seconds = extra["step"], extra["seconds"]
         elif self.config.grow_from:
-            tensors, _ = read_checkpoint(self.config.grow_from)
-            for target, source in ((self.model, "model"), (self.average, "average")):
-                state = module_state(tensors, source)
-                for part in ("identity_encoder", "pose_encoder"):
-                    getattr(target, part).load_state_dict(_part(state, part))
-                grow_generator(_part(state, "generator"), target.generator)
+            for part, state in _grown_from(self.config.grow_from).items():
+                if part == "generator":
+                    grow_generator(state, self.model.generator)
+                else:
+                    getattr(self.model, part).load_state_dict(state)
         else:
             rows = self.sampler.random.choice(len(self.store.frames), min(384, len(self.store.frames)), replace=False)
             pictures = self.store.pictures(rows)[0].to(self.device)
@@ -184,6 +183,13 @@ class MetaLearning:
 def _adam(parts: list[tuple[nn.Module, float]], config: TrainingConfig) -> torch.optim.Adam:
     groups = [{"params": part.parameters(), "lr": rate, "base_lr": rate} for part, rate in parts]
     return torch.optim.Adam(groups, betas=(config.beta1, config.beta2), eps=1e-5)
+
+
+def _grown_from(path: str) -> dict[str, dict[str, torch.Tensor]]:
+    """The running averages of another run, or a weights file, by part."""
+    tensors, extra = read_checkpoint(path)
+    state = module_state(tensors, "average") if extra else {k: v.float() for k, v in tensors.items()}
+    return {part: _part(state, part) for part in ("identity_encoder", "pose_encoder", "generator")}
 
 
 def _part(state: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:

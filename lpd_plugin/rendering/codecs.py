@@ -8,4 +8,4 @@ from ..reenactment.identity import Identity
 from ..video.track import Track
 
 register_codec(types.IDENTITY, lambda identity, path: identity.save(path), Identity.load, ".lpd.safetensors")
-register_codec(types.TRACK, lambda track, path: track.save(path), Track.load, ".track.npz")
+register_codec(types.TRACK, lambda track, path: track.save(path), Track.load, ".npz")

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import BadInput
 from ..graph.cache import default_cache_folder
 from ..graph.executor import Executor, RunResult
 from ..graph.node import Context
+from ..graph.registry import node_classes
 from ..graph.workflow import Workflow
 from ..progress import Progress, Task
 from . import codecs  # noqa: F401  registers how identities and tracks are kept on disk
@@ -88,8 +90,27 @@ def peak_megabytes() -> float | None:
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 
 
+def check_outputs(workflow: Workflow) -> None:
+    """Refuse, before any work, what could not be written at its end: an existing file, a missing folder.
+
+    Raises `BadInput` naming node and file.
+    """
+    for node_id, call in workflow.nodes.items():
+        node = node_classes().get(call.class_type)
+        for widget in node.widgets() if node else ():
+            target = call.constants.get(widget.name, widget.default)
+            if not getattr(widget, "writes", False) or not target or not isinstance(target, str):
+                continue
+            path, where = Path(target).expanduser(), f"node {node_id} ({call.class_type})"
+            if not path.parent.is_dir():
+                raise BadInput(f"{where}: the folder {path.parent} does not exist; make it or choose another.")
+            if path.exists() and not call.constants.get("overwrite", False):
+                raise BadInput(f"{where}: {path} exists already; choose another name or allow overwriting.")
+
+
 def run_workflow(workflow: Workflow, progress: Progress, device: str = "cpu", seed: int = 0, cache: bool = True) -> Rendered:
     """Run a workflow's output nodes. Raises what the executor raises."""
+    check_outputs(workflow)
     measured, started = _Measured(progress), time.monotonic()
     context = Context(progress=measured, device=device, seed=seed, cache_folder=default_cache_folder() if cache else None)
     with Executor() as executor:

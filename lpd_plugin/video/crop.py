@@ -174,9 +174,10 @@ def _resampled(pixels: np.ndarray, box: CropBox, outer: tuple[int, int, int, int
     # OpenCV resizes whole pixels only; two small matrices do the same between pixels.
     columns = _weights(box.left - outer[0], box.side, pixels.shape[1], size)
     rows = _weights(box.top - outer[1], box.side, pixels.shape[0], size)
-    values = np.tensordot(rows, pixels.astype(np.float32), axes=(1, 0))
-    values = np.tensordot(columns, values, axes=(1, 1)).swapaxes(0, 1)
-    return np.ascontiguousarray(_as_type(values, pixels.dtype))
+    channels = pixels.reshape(*pixels.shape[:2], -1)
+    # One plane at a time: plain matrix products of contiguous arrays are several times faster than strided ones.
+    planes = [rows @ np.ascontiguousarray(channels[..., c], np.float32) @ columns.T for c in range(channels.shape[2])]
+    return _as_type(np.stack(planes, axis=-1).reshape(size, size, *pixels.shape[2:]), pixels.dtype)
 
 
 def _weights(start: float, length: float, count: int, size: int) -> np.ndarray:

@@ -1,0 +1,106 @@
+"""The embedded weights and identities as files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from lpd_plugin.errors import BadInput
+from lpd_plugin.learning.adaptation import AdaptationConfig
+from lpd_plugin.reenactment.adapted import adapt_identity
+from lpd_plugin.reenactment.generate import GeneratedHeads
+from lpd_plugin.reenactment.identity import Identity, encode_identity
+from lpd_plugin.reenactment.pose import Pose
+from lpd_plugin.video.crop import crop_square
+from lpd_plugin.video.open import open_clip
+from lpd_plugin.video.track import CropBox
+from lpd_plugin.weights.files import EMBEDDED, FOLDER, load_matte, load_model, weights_info
+
+
+@pytest.fixture(scope="module")
+def portrait(astronaut) -> np.ndarray:
+    """The portrait's head crop (1, 256, 256, 3)."""
+    frame = next(iter(open_clip(astronaut).frames()))
+    return crop_square(frame.rgb(), CropBox(130, 5, 190), 256)[None]
+
+
+def one_pose(model, count: int = 3) -> Pose:
+    times = np.arange(count) / 25
+    return Pose(times, model.pose_bank[:count].numpy(), np.ones(count, bool), count / 25, model.digest)
+
+
+def test_what_ships_is_at_most_48_megabytes():
+    assert sum((FOLDER / name).stat().st_size for name in EMBEDDED.values()) <= 48e6
+
+
+def test_every_embedded_file_says_what_it_is_and_what_it_is_for():
+    for name in EMBEDDED:
+        info = weights_info(name)
+        assert info.note.startswith("For research and evaluation") and info.training["steps"] > 0
+
+
+def test_a_file_that_is_no_weights_file_is_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(BadInput, match="holds no LPD weights"):
+        load_model(path)
+    path.write_bytes(b"garbage")
+    with pytest.raises(BadInput, match="not a readable safetensors file"):
+        load_model(path)
+
+
+def test_the_matte_finds_the_astronaut_and_not_the_flag(portrait):
+    matte = load_matte()(torch.from_numpy(portrait).permute(0, 3, 1, 2).float() / 255)[0, 0]
+    assert matte[110:150, 110:150].mean() > 0.9  # the face
+    assert matte[:40, :30].mean() < 0.2  # the flag's corner
+
+
+def test_an_identity_saved_and_loaded_draws_the_same_heads(portrait, tmp_path):
+    model = load_model()
+    identity = encode_identity(model, portrait)
+    adapted = adapt_identity(identity, model, load_matte(), AdaptationConfig(steps=1, batch=1, foreign=1))
+    assert adapted.adapted and all(v.dtype == torch.float16 for v in adapted.adapted.values())
+    adapted.save(tmp_path / "a.lpd.safetensors")
+    loaded = Identity.load(tmp_path / "a.lpd.safetensors")
+    before, after = (list(GeneratedHeads(i, one_pose(model), model)) for i in (adapted, loaded))
+    assert all(np.array_equal(b.rgb, a.rgb) and np.array_equal(b.matte, a.matte) for b, a in zip(before, after))
+
+
+def test_no_steps_of_adaptation_change_nothing(portrait):
+    model = load_model()
+    identity = encode_identity(model, portrait)
+    same = adapt_identity(identity, model, load_matte(), AdaptationConfig(steps=0))
+    assert torch.equal(same.embedding, identity.embedding) and not same.adapted
+
+
+def test_adaptation_brings_the_head_nearer_to_the_person_also_inside_a_hosts_inference_mode(portrait):
+    model = load_model()
+    with torch.inference_mode():
+        identity = encode_identity(model, portrait)
+        adapted = adapt_identity(identity, model, load_matte(), AdaptationConfig(steps=12, batch=1, foreign=1))
+    picture = torch.from_numpy(portrait).permute(0, 3, 1, 2).float() / 255
+    pose = Pose(np.zeros(1), model.pose_encoder(picture).numpy(), np.ones(1, bool), 0.04, model.digest)
+    mask = load_matte()(picture)[0, 0].numpy()[..., None]
+
+    def error(one):
+        head = next(iter(GeneratedHeads(one, pose, model)))
+        return float(np.abs(head.rgb * head.matte[..., None] - portrait[0] / 255 * mask).mean())
+
+    assert error(adapted) < 0.9 * error(identity)
+
+
+def test_micro_batches_do_not_change_the_heads(portrait):
+    model = load_model()
+    identity, pose = encode_identity(model, portrait), one_pose(model, 5)
+    one, four = (list(GeneratedHeads(identity, pose, model, size)) for size in (1, 4))
+    assert max(float(np.abs(a.rgb - b.rgb).max()) for a, b in zip(one, four)) < 1e-4
+
+
+def test_an_identity_of_other_weights_is_refused(portrait):
+    model = load_model()
+    identity = encode_identity(model, portrait)
+    foreign = Identity(identity.embedding, identity.pictures, "0" * 64)
+    with pytest.raises(BadInput, match="made with other weights"):
+        GeneratedHeads(foreign, one_pose(model), model)
