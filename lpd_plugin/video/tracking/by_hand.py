@@ -42,8 +42,8 @@ def with_keyframes(track: Track, keyframes: Mapping[int, CropBox], cuts: list[in
     shown = np.column_stack([track.centre, track.side]).astype(np.float64)
     origin, confidence = track.origin.copy(), track.confidence.copy()
     found = track.present
-    for end, value in ((frames[0], values[0]), (frames[-1], values[-1])):
-        outside = _beside(end, frames, len(track))
+    index = np.arange(len(track))
+    for end, value, outside in ((frames[0], values[0], index < frames[0]), (frames[-1], values[-1], index > frames[-1])):
         if not found.any():
             shown[outside], origin[outside], confidence[outside] = value, Origin.INTERPOLATED, 0.5
         elif found[end]:
@@ -64,14 +64,6 @@ def with_keyframes(track: Track, keyframes: Mapping[int, CropBox], cuts: list[in
         origin=origin,
         confidence=confidence,
     )
-
-
-def _beside(end: int, frames: np.ndarray, count: int) -> np.ndarray:
-    """(count,) bool: the frames on the far side of the first or the last keyframe."""
-    index = np.arange(count)
-    before = (index < frames[0]) & (end == frames[0])
-    after = (index > frames[-1]) & (end == frames[-1])
-    return before | after
 
 
 def _same_shot(frame: int, cuts: list[int], count: int) -> np.ndarray:

@@ -73,7 +73,7 @@ class CascadeDetector:
             back = cv2.invertAffineTransform(turn)
             for box in self._search(self.frontal, turned, 5):
                 left, top, right, bottom = _calibrated(box, "tilted").box
-                x, y = back @ ((left + right) / 2, (top + bottom) / 2, 1.0)
+                x, y = (back @ ((left + right) / 2, (top + bottom) / 2, 1.0)).tolist()
                 half_width, half_height = (right - left) / 2, (bottom - top) / 2
                 box = (x - half_width, y - half_height, x + half_width, y + half_height)
                 found.append(Detection(box, SCORES["tilted"], self.name))
@@ -88,7 +88,7 @@ CALIBRATION = {"frontal": (0.0, 0.015, 0.79, 1.08), "profile": (0.0, 0.04, 0.7, 
 
 
 def _calibrated(box: np.ndarray, kind: str) -> Detection:
-    left, top, side, _ = box
+    left, top, side, _ = box.tolist()
     right_share, down_share, width, height = CALIBRATION[kind]
     x, y = left + side * (0.5 + right_share), top + side * (0.5 + down_share)
     half_width, half_height = side * width / 2, side * height / 2

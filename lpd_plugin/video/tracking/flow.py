@@ -85,7 +85,9 @@ class CutWatch:
     def __init__(self, smallest: float = 22.0, ratio: float = 4.0):
         self.smallest, self.ratio = smallest, ratio
         self.before: np.ndarray | None = None
+        self.left: np.ndarray | None = None  # the last picture of the shot before this one
         self.usual = 0.0
+        self.came_back = False  # whether the newest cut leads back to the shot before the last one
 
     def is_cut(self, picture: GreyPicture) -> bool:
         """Whether `picture` begins a new shot; pictures have to come in order."""
@@ -95,5 +97,8 @@ class CutWatch:
             return False
         change = float(np.abs(thumbnail - before).mean())
         cut = change > max(self.smallest, self.ratio * self.usual)
+        if cut:
+            self.came_back = self.left is not None and float(np.abs(thumbnail - self.left).mean()) < self.smallest
+            self.left = before
         self.usual = 0.0 if cut else 0.8 * self.usual + 0.2 * change
         return cut

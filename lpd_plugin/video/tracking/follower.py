@@ -17,6 +17,7 @@ SURE_MOTION = 0.3  # share of points that must move as one
 SURVIVES_CUT = 0.6  # a head that moved on like this says that there was no cut
 UNSEEN = 1.5  # seconds a head is carried by motion alone
 KEPT_UNSEEN = 1.0  # of which so many are believed if it is never seen again
+FLASH = 0.3  # seconds: a shot interrupted for so long goes on
 BACKWARDS = 8  # pictures kept to follow a new head back to where it came in
 
 
@@ -68,7 +69,11 @@ class Follower:
         return motion if 0 <= x <= width and 0 <= y <= height else None
 
     def _cut(self, frame: int) -> None:
-        self.cuts.append(frame)
+        flash = self.watch.came_back and self.cuts and self.times[frame] - self.times[self.cuts[-1]] <= FLASH
+        if flash:
+            self.cuts.pop()  # a dark frame or a photographer's flash interrupts a shot, it does not end it
+        else:
+            self.cuts.append(frame)
         for tracklet in self.active:
             self._end(tracklet)
         self.active = []

@@ -11,6 +11,7 @@ SIDE_SIGMA = 0.7  # seconds
 STEADY = 1.15  # a side that changes by less than this stays fixed
 REACH = 0.12  # of the side: how far the face may be off the square's centre before the square follows
 FOLLOW_SIGMA = 0.2  # seconds
+RIDGE = 0.01  # of sigma squared: calms the slope where a stretch is too short to know one
 
 
 def gliding(times: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -48,9 +49,8 @@ def smoothed(times: np.ndarray, values: np.ndarray, sigma: float) -> np.ndarray:
         offset = times[begin:end] - times[index]
         weight = np.exp(-0.5 * (offset / sigma) ** 2)
         total, lean, spread = weight.sum(), (weight * offset).sum(), (weight * offset**2).sum()
-        # The ridge calms the slope where a stretch is too short to know one.
-        slope_free = total * (spread + 0.05 * sigma**2 * total) - lean**2
-        fit = weight * ((spread + 0.05 * sigma**2 * total) - lean * offset) / slope_free
+        spread += RIDGE * sigma**2 * total
+        fit = weight * (spread - lean * offset)
         result[index] = (fit[:, None] * values[begin:end]).sum(axis=0) / fit.sum()
     return result
 

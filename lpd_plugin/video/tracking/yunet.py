@@ -36,7 +36,7 @@ class YuNetDetector:
         self.network.setInputSize((bgr.shape[1], bgr.shape[0]))
         _, rows = self.network.detect(bgr)
         found = []
-        for left, top, width, height, *_, score in [] if rows is None else rows.astype(float):
+        for left, top, width, height, *_, score in [] if rows is None else rows.tolist():
             box = tuple(v / scale for v in (left, top, left + width, top + height))
             found.append(Detection(box, score, self.name))
         return sorted(found, key=lambda one: -one.score)
