@@ -18,11 +18,17 @@ class ContactSheet(Node):
         Input("driver", (types.VIDEO, types.IMAGE), optional=True, tooltip="The driving clip"),
         Input("heads", types.HEADS, optional=True, tooltip="The generated heads"),
         Int("moments", default=8, minimum=1, maximum=40, tooltip="Columns"),
-        File("file", default="", writes=True, extensions=(".png", ""), tooltip="Where to write a PNG; empty for nowhere"),
+        File("file", default="", writes=True, tooltip="Where to write a PNG; empty for nowhere"),
         Bool("overwrite", default=False, tooltip="Replace an existing file"),
     )
     outputs = (Output("sheet", types.IMAGE),)
     output_node = True
+
+    @classmethod
+    def check(cls, file, **_):
+        if file and not file.lower().endswith(".png"):
+            return f"a contact sheet is a PNG; give a name that ends with .png instead of {file}"
+        return None
 
     def run(self, context: Context, composite, source, driver, heads, moments, file, overwrite):
         import torch
