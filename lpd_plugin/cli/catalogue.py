@@ -69,7 +69,7 @@ def check(name) -> None:
     from ..rendering.presets import load_preset
 
     preset = load_preset(name)
-    stand_ins = {n: p.name for n, p in preset.parameters.items() if p.required}
+    stand_ins = {n: f"{n}.png" for n, p in preset.parameters.items() if p.required}
     validate(preset.workflow(stand_ins), node_classes(), ())
     click.echo(f"{preset.path}: well-formed, {len(preset.graph)} nodes, {len(preset.parameters)} parameters")
 
