@@ -118,6 +118,11 @@ def test_a_wrong_yunet_file_is_bad_input(tmp_path):
         YuNetDetector(tmp_path / "wrong.onnx")
 
 
+def test_a_missing_landmarker_file_is_bad_input(tmp_path):
+    with pytest.raises(BadInput, match="no face landmarker file"):
+        default_detector(landmarker=tmp_path / "missing.task")
+
+
 class Fixed:
     """A detector that always sees the same and counts how often it was asked."""
 

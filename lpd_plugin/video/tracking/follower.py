@@ -47,7 +47,8 @@ class Follower:
             motions = []
         lost = any(motion is None for motion in motions)
         found: list[Detection] | None = None
-        if lost or frame - self.looked >= self.every:
+        # Without a head to follow, a new one is followed back, so it need not be looked for as often.
+        if lost or frame - self.looked >= (self.every if self.active else BACKWARDS - 2):
             found = looked_for(self.detector, rgb, [tracklet.box for tracklet in self.active])
             self.looked = frame
         self._advance(frame, time, rgb, motions, found)

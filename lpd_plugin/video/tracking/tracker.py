@@ -17,6 +17,7 @@ from .detectors import Detector, DetectorChain
 from .finder import WEIGHTS, HeadFinderDetector
 from .follower import Follower
 from .by_hand import checked_keyframes, with_keyframes
+from .landmarker import LandmarkerDetector
 from .selection import SeenHead, Which, chosen_head, heads_from, parse_which
 from .smoothing import gliding
 from .yunet import YuNetDetector
@@ -26,14 +27,20 @@ LONGEST_GAP = 1.0  # seconds that are bridged
 WIDEST_GAP = 1.5  # face sides that the head may have moved in a gap that is bridged
 
 
-def default_detector(yunet: str | Path | None = None) -> Detector:
-    """YuNet where its ONNX file is given, else the embedded head finder with OpenCV's cascades behind it.
+def default_detector(yunet: str | Path | None = None, landmarker: str | Path | None = None) -> Detector:
+    """YuNet or MediaPipe's landmarker where their files are given, in this order.
 
+    Else the embedded head finder with OpenCV's cascades behind it: it finds what they find and more,
+    frames faces more closely as YuNet does, and needs a third of their time.
     Raises BadInput where nothing of this can be used.
     """
-    if yunet is not None:
-        return YuNetDetector(yunet)
     detectors: list[Detector] = []
+    if yunet is not None:
+        detectors.append(YuNetDetector(yunet))
+    if landmarker is not None:
+        detectors.append(LandmarkerDetector(landmarker))
+    if detectors:
+        return DetectorChain(detectors)
     if WEIGHTS.is_file():
         detectors.append(HeadFinderDetector())
     if cascades_available():
@@ -97,6 +104,12 @@ def track_head(
     throughout (see `require_head`). Raises BadInput for a choice or keyframes that make no sense.
     """
     wanted, keyframes = parse_which(which), checked_keyframes(keyframes)
+    try:
+        detector = detector or default_detector()
+    except BadInput:
+        if not keyframes:
+            raise
+        detector = DetectorChain([])  # boxes set by hand need none
     seen = see_heads(clip, detector, progress)
     return with_keyframes(_track_of(seen, _meant(seen.heads, wanted, keyframes)), keyframes, seen.cuts)
 
