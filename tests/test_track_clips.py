@@ -90,6 +90,14 @@ def test_after_a_cut_to_an_empty_picture_the_head_is_absent_and_its_return_is_th
     assert np.linalg.norm(before - after) < 60
 
 
+def test_a_square_jumps_with_a_cut_and_does_not_glide_towards_it(man):
+    other = [np.roll(frame[:, ::-1], 40, axis=1) // 2 + 90 for frame in man[60:90]]
+    track = track_head(clip_of([*man[:30], *other]))
+    assert track.present.all()
+    steps = np.linalg.norm(np.diff(track.centre, axis=0), axis=1)
+    assert steps[29] > 15 and np.delete(steps, 29).max() < 3
+
+
 def test_a_head_that_leaves_the_frame_and_comes_back_is_one_track(man):
     wide = np.hstack([np.full((144, 300, 3), 110, np.uint8), man[0], np.full((144, 300, 3), 110, np.uint8)])
     shifts = np.concatenate([np.linspace(300, 90, 36), np.full(45, 90), np.linspace(90, 300, 36)]).astype(int)

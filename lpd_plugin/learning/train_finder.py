@@ -21,6 +21,12 @@ from .finder_cut_outs import read_cut_outs
 from .finder_scenes import SceneMaker
 
 
+METADATA = {
+    "network": "HeadFinder",
+    "use": "Research and evaluation only: trained on filmed people whose recordings have owners with other terms.",
+}
+
+
 def finder_targets(faces: np.ndarray, hidden: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Heat (h, w), geometry (4, h, w) and the geometry's weight (h, w) for one scene.
 
@@ -133,7 +139,7 @@ def save_finder(finder: HeadFinder, out: Path) -> None:
     }
     unfinished = out.with_name(out.name + ".part")
     try:
-        save_file(state, str(unfinished), metadata={"network": "HeadFinder"})
+        save_file(state, str(unfinished), metadata=METADATA)
         os.replace(unfinished, out)
     finally:
         unfinished.unlink(missing_ok=True)
