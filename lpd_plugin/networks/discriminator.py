@@ -63,8 +63,13 @@ class Discriminator(nn.Module):
         nn.init.uniform_(embedding.weight, -0.1, 0.1)
         self.label_embedding = spectral_norm(embedding, eps=SPECTRAL_EPS)
 
-    def forward(self, picture: torch.Tensor, label: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """picture (B, 3, S, S) = rgb * mask, label (B,) int64 -> score (B,), features (one per block)."""
+    def forward(
+        self, picture: torch.Tensor, label: torch.Tensor, learn_label: bool = True
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """picture (B, 3, S, S) = rgb * mask, label (B,) int64 -> score (B,), features (one per block).
+
+        learn_label=False lets no gradient into the labels' embeddings.
+        """
         out = self.first2(F.relu(self.first1(picture))) + self.first_skip(picture)
         out = F.avg_pool2d(out, 2)
         features = []
@@ -74,4 +79,6 @@ class Discriminator(nn.Module):
             out = block(rectified)
         features.append(out)  # nothing rectifies the last one in place
         pooled = F.relu(out).sum((2, 3))
-        return (pooled * self.label_embedding(label)).sum(1) + self.score(pooled)[:, 0], features
+        embedding = self.label_embedding(label)
+        embedding = embedding if learn_label else embedding.detach()
+        return (pooled * embedding).sum(1) + self.score(pooled)[:, 0], features

@@ -2,42 +2,51 @@
 
 from __future__ import annotations
 
-import re
-
-# released pattern -> ours; tried in order, the rest of the key (weight_orig, bias, ...) follows unchanged
+# (released prefix, ours); the rest of a key (weight_orig, bias, ...) is the same on both sides. An upsampling
+# block holds one module more before its convolutions than a plain one; all but the first two upsample.
 GENERATOR = (
-    (r"constant\.constant", "constant"),
-    (r"decoder_blocks\.10\.", "to_image."),
-    (r"decoder_blocks\.(\d+)\.block\.[34]\.", r"blocks.\1.convolution1."),
-    (r"decoder_blocks\.(\d+)\.block\.[78]\.", r"blocks.\1.convolution2."),
-    (r"decoder_blocks\.(\d+)\.skip\.[01]\.", r"blocks.\1.skip."),
-    (r"affine_params_projector\.", "projector."),
+    ("constant.constant", "constant"),
+    ("decoder_blocks.10.", "to_image."),
+    ("affine_params_projector.", "projector."),
+    *(
+        (f"decoder_blocks.{block}.block.{plain + (block >= 2)}.", f"blocks.{block}.convolution{number}.")
+        for block in range(8)
+        for number, plain in ((1, 3), (2, 7))
+    ),
+    *((f"decoder_blocks.{block}.skip.1.", f"blocks.{block}.skip.") for block in range(2, 8)),
 )
 EMBEDDER = (
-    (r"identity_encoder\.", "identity_encoder.backbone."),
-    (r"pose_encoder\.", "pose_encoder.backbone."),
+    ("identity_encoder.", "identity_encoder.backbone."),
+    ("pose_encoder.", "pose_encoder.backbone."),
 )
 DISCRIMINATOR = (
-    (r"down_block\.0\.", "first1."),
-    (r"down_block\.2\.", "first2."),
-    (r"skip\.0\.", "first_skip."),
-    (r"blocks\.(\d+)\.block\.2\.", r"blocks.\1.convolution1."),
-    (r"blocks\.(\d+)\.block\.5\.", r"blocks.\1.convolution2."),
-    (r"blocks\.(\d+)\.skip\.0\.", r"blocks.\1.skip."),
-    (r"linear\.", "score."),
-    (r"embed\.", "label_embedding."),
+    ("down_block.0.", "first1."),
+    ("down_block.2.", "first2."),
+    ("skip.0.", "first_skip."),
+    ("linear.", "score."),
+    ("embed.", "label_embedding."),
+    *(
+        (f"blocks.{block}.{released}.", f"blocks.{block}.{own}.")
+        for block in range(6)
+        for released, own in (("block.2", "convolution1"), ("block.5", "convolution2"), ("skip.0", "skip"))
+    ),
 )
+Table = tuple[tuple[str, str], ...]
 
 
-def own_name(released: str, table: tuple[tuple[str, str], ...]) -> str:
-    """Our name for a released key; raises KeyError for one the table does not know."""
-    for pattern, replacement in table:
-        renamed, count = re.subn(f"^{pattern}", replacement, released)
-        if count:
-            return renamed
-    raise KeyError(released)
+def own_state(released: dict, table: Table) -> dict:
+    """A released state dict under our names (same tensors); raises KeyError for a key the table does not know."""
+    return {_renamed(key, table): value for key, value in released.items()}
 
 
-def own_state(released: dict, table: tuple[tuple[str, str], ...]) -> dict:
-    """A released state dict under our names (same tensors)."""
-    return {own_name(key, table): value for key, value in released.items()}
+def released_state(own: dict, table: Table) -> dict:
+    """Our state dict under the released names (same tensors); raises KeyError for a key the table does not know."""
+    back = tuple((ours, released) for released, ours in table)
+    return {_renamed(key, back): value for key, value in own.items()}
+
+
+def _renamed(key: str, table: Table) -> str:
+    for prefix, replacement in table:
+        if key.startswith(prefix):
+            return replacement + key[len(prefix) :]
+    raise KeyError(key)
