@@ -14,7 +14,7 @@ class BadInput(LpdError):
 
 
 class WorkFailed(LpdError):
-    """Something broke while working (disk full, codec failure); nothing half-written stays."""
+    """Something broke while working (codec failure, out of memory); nothing half-written stays."""
 
     exit_code = 1
 

@@ -20,15 +20,9 @@ class SaveIdentity(Node):
     output_node = True
 
     def run(self, context: Context, identity, file, overwrite):
-        from pathlib import Path
+        from lpd_plugin.whole_files import checked_target
 
-        from lpd_plugin.errors import BadInput
-
-        path = Path(file).expanduser()
-        if path.exists() and not overwrite:
-            raise BadInput(f"{path} exists already; choose another name or set overwrite.")
-        if not path.parent.is_dir():
-            raise BadInput(f"The folder {path.parent} does not exist; make it or choose another.")
+        path = checked_target(file, overwrite)
         identity.save(path)
         context.saved_file(path)
         return (identity,)

@@ -8,7 +8,7 @@ import resource
 import pytest
 from clip_makers import PictureClip, files_in, living_pictures
 
-from lpd_plugin.errors import BadInput, Cancelled, WorkFailed
+from lpd_plugin.errors import BadInput, Cancelled
 from lpd_plugin.progress import Progress
 from lpd_plugin.video.clip import ColourTags
 from lpd_plugin.video.open import open_clip
@@ -54,7 +54,7 @@ def test_a_full_disk_is_named_and_nothing_is_left(carphone, tmp_path, name, form
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))  # the kernel refuses to write on
     try:
-        with pytest.raises(WorkFailed, match=f"the disk of .* is full, so {name} was not written") as caught:
+        with pytest.raises(BadInput, match=f"the disk of .* is full, so {name} was not written") as caught:
             write_clip(open_clip(carphone), tmp_path / name, format)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -66,7 +66,7 @@ def test_where_nothing_can_be_written_is_said_before_any_work(make_clip, tmp_pat
     clip.frames = None  # any attempt to decode would fail
     for path, words in {
         tmp_path / "in.mp4": "exists already",
-        tmp_path / "nowhere" / "out.mp4": "the folder .*nowhere does not exist",
+        tmp_path / "nowhere" / "out.mp4": "The folder .*nowhere does not exist",
         tmp_path: "is a folder",
         tmp_path / "out.avi": r"does not end in .mp4 or .m4v, which the format h264 needs",
     }.items():

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import BadInput
 from ..reenactment.heads import Heads
 from ..video.clip import Clip
+from ..whole_files import checked_target, write_png
 from .look import frames_at
 
 CELL = 200  # pixels of a cell's height
@@ -94,17 +95,7 @@ def _laid_out(rows: list[tuple[str, list[np.ndarray]]], times: np.ndarray) -> np
 
 
 def write_sheet(sheet: np.ndarray, path: str | os.PathLike, overwrite: bool = False) -> Path:
-    """Write a PNG, whole or not at all. Raises `BadInput` if it exists or the folder does not."""
-    path = Path(path).expanduser()
-    if path.exists() and not overwrite:
-        raise BadInput(f"{path} exists already; choose another name or set overwrite.")
-    if not path.parent.is_dir():
-        raise BadInput(f"The folder {path.parent} does not exist; make it or choose another.")
-    temporary = path.with_name(f".{path.stem}.part.png")
-    try:
-        if not cv2.imwrite(str(temporary), sheet[..., ::-1]):
-            raise BadInput(f"Cannot write {path}; choose a folder that can be written to.")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    """Write a PNG, whole or not at all. Raises `BadInput` if it exists or cannot be written."""
+    target = checked_target(path, overwrite)
+    write_png(target, sheet)
+    return target

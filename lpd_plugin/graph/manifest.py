@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
@@ -19,6 +18,7 @@ from .. import __version__
 from ..errors import BadInput
 from .inputs import Choice, File, Input, Widget
 from .node import Node
+from ..whole_files import written_whole
 from .registry import node_classes
 from .types import DESCRIPTIONS
 
@@ -121,12 +121,8 @@ def main(arguments: list[str]) -> int:
         current = path.exists() and path.read_text(encoding="utf-8") == wanted
         print(f"{path} is {'up to date' if current else 'out of date: run python -m lpd_plugin.graph.manifest'}")
         return 0 if current else 1
-    part = path.with_name(".plugin.json.part")
-    try:
+    with written_whole(path) as part:
         part.write_text(wanted, encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     print(f"wrote {path}")
     return 0
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from ..errors import BadInput
+from ..whole_files import write_tensors
 
 
 def save_checkpoint(path: str | Path, modules: dict, optimisers: dict, extra: dict) -> None:
     """Everything needed to go on. modules, optimisers: by name; extra: JSON values.
 
-    Written under a temporary name in the same folder, then renamed.
+    Written whole or not at all.
     """
-    path = Path(path)
     tensors = {}
     for name, module in modules.items():
         tensors |= {f"module/{name}/{k}": v for k, v in module.state_dict().items()}
@@ -26,12 +24,7 @@ def save_checkpoint(path: str | Path, modules: dict, optimisers: dict, extra: di
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{name}/{index}/{k}": torch.as_tensor(v) for k, v in state.items()}
     tensors["random/torch"] = torch.get_rng_state()
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, temporary, {"extra": json.dumps(extra)})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_tensors(path, tensors, {"extra": json.dumps(extra)})
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from ..networks.model import ReenactmentModel
+from ..whole_files import write_png  # noqa: F401  meta_learning takes it from here
 from .heads_data import HeadStore
 
 
@@ -35,10 +32,3 @@ def training_sheet(model: ReenactmentModel, store: HeadStore, seed: int, persons
         cells = [F.interpolate(c[None], (128, 128), mode="area")[0] for c in cells]
         rows.append(torch.cat(cells, 2))
     return (torch.cat(rows, 1).clamp(0, 1) * 255).byte().permute(1, 2, 0).numpy()
-
-
-def write_png(path: Path, picture: np.ndarray) -> None:
-    """uint8 RGB to PNG, whole or not at all."""
-    temporary = path.with_name(f".{path.stem}.part.png")
-    cv2.imwrite(str(temporary), picture[..., ::-1])
-    os.replace(temporary, path)

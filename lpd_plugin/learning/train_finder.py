@@ -11,12 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..networks.finder import SIZE_UNIT, STRIDE, HeadFinder
 from ..progress import Progress
+from ..whole_files import write_tensors
 from .finder_cut_outs import read_cut_outs
 from .finder_scenes import SceneMaker
 
@@ -133,16 +134,11 @@ def train_finder(
 def save_finder(finder: HeadFinder, out: Path) -> None:
     """Half precision; under its name only when complete."""
     state = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in finder.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    unfinished = out.with_name(out.name + ".part")
-    try:
-        save_file(state, str(unfinished), metadata=METADATA)
-        os.replace(unfinished, out)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_tensors(out, state, METADATA)
 
 
 class _Printed(Progress):

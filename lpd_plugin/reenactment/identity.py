@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from ..errors import BadInput
 from ..networks.model import ReenactmentModel
+from ..whole_files import write_tensors
 
 
 @dataclass(frozen=True)
@@ -34,18 +33,12 @@ class Identity:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write one safetensors file (custom suffix .lpd.safetensors), whole or not at all."""
-        path = Path(path)
         tensors = {"embedding": self.embedding, "pictures": torch.from_numpy(self.pictures)}
         tensors |= {f"adapted.{k}": v for k, v in self.adapted.items()}
         metadata = {
             "kind": "identity", "weights": self.weights, "weights_name": self.weights_name, "about": json.dumps(self.about),
         }  # fmt: skip
-        temporary = path.with_name(f".{path.name}.part")
-        try:
-            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_tensors(path, tensors, metadata)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Identity":

@@ -16,6 +16,7 @@ from ..graph.node import Context
 from ..graph.registry import node_classes
 from ..graph.workflow import Workflow
 from ..progress import Progress, Task
+from ..whole_files import checked_target
 from . import codecs  # noqa: F401  registers how identities and tracks are kept on disk
 from .presets import load_preset
 
@@ -101,11 +102,10 @@ def check_outputs(workflow: Workflow) -> None:
             target = call.constants.get(widget.name, widget.default)
             if not getattr(widget, "writes", False) or not target or not isinstance(target, str):
                 continue
-            path, where = Path(target).expanduser(), f"node {node_id} ({call.class_type})"
-            if not path.parent.is_dir():
-                raise BadInput(f"{where}: the folder {path.parent} does not exist; make it or choose another.")
-            if path.exists() and not call.constants.get("overwrite", False):
-                raise BadInput(f"{where}: {path} exists already; choose another name or allow overwriting.")
+            try:
+                checked_target(target, bool(call.constants.get("overwrite", False)))
+            except BadInput as error:
+                raise BadInput(f"node {node_id} ({call.class_type}): {error}") from error
 
 
 def run_workflow(workflow: Workflow, progress: Progress, device: str = "cpu", seed: int = 0, cache: bool = True) -> Rendered:

@@ -6,11 +6,11 @@ import os
 import zipfile
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from pathlib import Path
 
 import numpy as np
 
 from ..errors import BadInput
+from ..whole_files import written_whole
 
 
 class Origin(IntEnum):
@@ -110,13 +110,8 @@ class Track:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write an .npz file, whole or not at all."""
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.part.npz")
-        try:
-            np.savez_compressed(temporary, **{one.name: np.asarray(getattr(self, one.name)) for one in fields(self)})
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with written_whole(path) as part, open(part, "wb") as file:
+            np.savez_compressed(file, **{one.name: np.asarray(getattr(self, one.name)) for one in fields(self)})
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Track":

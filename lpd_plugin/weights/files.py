@@ -11,13 +11,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from ..errors import BadInput
 from ..networks.configurations import configuration
 from ..networks.layers import fold_spectral_norm
 from ..networks.matte import HeadMatte
 from ..networks.model import ReenactmentModel
+from ..whole_files import write_tensors
 
 FOLDER = Path(__file__).parent
 EMBEDDED = {"compact": "compact.safetensors", "matte": "matte.safetensors"}
@@ -51,17 +51,11 @@ def weights_path(name: str | os.PathLike) -> Path:
 
 def save_weights(path: str | os.PathLike, module: torch.nn.Module, kind: str, configuration: str, training: dict) -> None:
     """Write a module's parameters in half precision, whole or not at all."""
-    path = Path(path)
     state = {k: v.half() if v.is_floating_point() else v for k, v in module.state_dict().items()}
     metadata = {
         "kind": kind, "configuration": configuration, "note": RESEARCH_NOTE, "training": json.dumps(training),
     }  # fmt: skip
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, temporary, metadata)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_tensors(path, state, metadata)
 
 
 def weights_info(name: str | os.PathLike) -> WeightsInfo:
