@@ -1,4 +1,4 @@
-"""lpd nodes, presets, weights: what there is."""
+"""lpd nodes, presets: what there is."""
 
 from __future__ import annotations
 
@@ -74,25 +74,6 @@ def check(name) -> None:
     click.echo(f"{preset.path}: well-formed, {len(preset.graph)} nodes, {len(preset.parameters)} parameters")
 
 
-@click.group()
-def weights() -> None:
-    """What the model files are."""
-
-
-@weights.command()
-@click.argument("names", nargs=-1)
-def info(names) -> None:
-    """Show what NAMES ('compact', 'matte' or files; default: all embedded) hold and how they were trained."""
-    from ..weights.files import EMBEDDED, weights_info
-
-    for name in names or EMBEDDED:
-        one = weights_info(name)
-        click.echo(f"{name}: {one.kind}, configuration '{one.configuration}', {one.megabytes:.1f} MB, sha256 {one.digest[:16]}")
-        click.echo("  parameters: " + ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in one.parameters.items()))
-        click.echo("  training: " + ", ".join(f"{key} {value}" for key, value in one.training.items()))
-        click.echo(f"  {one.note}")
-
-
 def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     table = Table(box=None, pad_edge=False)
     for column in columns:
@@ -102,4 +83,4 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     Console().print(table)
 
 
-COMMANDS = (nodes, presets, weights)
+COMMANDS = (nodes, presets)

@@ -27,7 +27,14 @@ class ReenactmentModel(nn.Module):
         # Descriptors of many people's poses, kept with the weights: adaptation checks on them that a
         # person's own generator still follows anybody. Empty until training fills it.
         self.register_buffer("pose_bank", torch.zeros(0, configuration.pose_size))
+        # (identity_size,) where the generator is fine-tuned to one person, whom alone it can draw; else None.
+        self.own_identity: torch.Tensor | None = None
 
+    def embedding_of(self, pictures: torch.Tensor) -> torch.Tensor:
+        """The identity embedding (identity_size,) to draw a person with, from pictures (K, 3, S, S) RGB in [0, 1]."""
+        if self.own_identity is not None:
+            return self.own_identity.to(pictures.device)
+        return self.identity_encoder(pictures[None])[0]
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
         bank = state_dict.get(prefix + "pose_bank")

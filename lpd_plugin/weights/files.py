@@ -6,6 +6,7 @@ import functools
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from ..errors import BadInput
 from ..networks.configurations import configuration
+from ..networks.discriminator import Discriminator
 from ..networks.layers import fold_spectral_norm
 from ..networks.matte import HeadMatte
 from ..networks.model import ReenactmentModel
@@ -21,6 +23,9 @@ from ..whole_files import write_tensors
 
 FOLDER = Path(__file__).parent
 EMBEDDED = {"compact": "compact.safetensors", "matte": "matte.safetensors"}
+# What a weights file may hold beside the model: kept for whoever trains or adapts on, and of one person.
+DISCRIMINATOR, OWN_IDENTITY = "discriminator.", "own_identity"
+KEPT_WHOLE = ("weight_u", "weight_v", "running_mean", "running_var", OWN_IDENTITY)
 RESEARCH_NOTE = (
     "For research and evaluation: trained on recordings whose use is not cleared for anything else "
     "(see MODEL_CARD.md)."
@@ -51,11 +56,20 @@ def weights_path(name: str | os.PathLike) -> Path:
 
 def save_weights(path: str | os.PathLike, module: torch.nn.Module, kind: str, configuration: str, training: dict) -> None:
     """Write a module's parameters in half precision, whole or not at all."""
-    state = {k: v.half() if v.is_floating_point() else v for k, v in module.state_dict().items()}
-    metadata = {
-        "kind": kind, "configuration": configuration, "note": RESEARCH_NOTE, "training": json.dumps(training),
-    }  # fmt: skip
-    write_tensors(path, state, metadata)
+    save_state(path, module.state_dict(), kind, configuration, training, RESEARCH_NOTE)
+
+
+def save_state(
+    path: str | os.PathLike, state: Mapping[str, torch.Tensor], kind: str, configuration: str, training: dict, note: str,
+    half: bool = True, more: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    """Write parameters by name, whole or not at all; `more` is further metadata of the file.
+
+    Statistics and singular vectors stay in float32: they take no room, and a variance may overflow half precision.
+    """
+    tensors = {k: v.half() if half and v.is_floating_point() and not k.endswith(KEPT_WHOLE) else v for k, v in state.items()}
+    metadata = {"kind": kind, "configuration": configuration, "note": note, "training": json.dumps(training)}
+    write_tensors(path, tensors, metadata | dict(more or {}))
 
 
 def weights_info(name: str | os.PathLike) -> WeightsInfo:
@@ -93,7 +107,8 @@ def _digest(path: str, _mtime: int, _size: int) -> str:
 def load_model(name: str | os.PathLike = "compact", device: str = "cpu") -> ReenactmentModel:
     """Encoders and generator, in float32, evaluation mode, spectral norm folded. Loaded once a device.
 
-    The returned module is shared: whoever changes it works on a copy. It carries `digest` (hex).
+    The returned module is shared: whoever changes it works on a copy. It carries `digest` (hex) and, where the
+    generator is one person's own, that person's `own_identity`.
     Raises `BadInput` for a missing or damaged file, or one of another kind.
     """
     path = weights_path(name)
@@ -105,15 +120,34 @@ def _load_model(path: str, digest: str, device: str) -> ReenactmentModel:
     info = weights_info(path)
     if info.kind != "reenactment":
         raise BadInput(f"{path} holds weights of kind '{info.kind}', not of a reenactment model.")
+    state = _state(path)
     # Outside inference mode: a host runs nodes inside it, and tensors born there cannot be adapted.
     with torch.inference_mode(False):
+        own_identity = state.pop(OWN_IDENTITY, None)
+        state = {k: v for k, v in state.items() if not k.startswith(DISCRIMINATOR)}
         model = ReenactmentModel(configuration(info.configuration))
-        if any(key.endswith("weight_orig") for key in _keys(path)) is False:
+        if not any(key.endswith("weight_orig") for key in state):
             fold_spectral_norm(model)
-        _fill(model, path)
+        _fill(model, state, path)
         model = fold_spectral_norm(model).to(device).eval().requires_grad_(False)
-    model.digest = digest
+    model.digest, model.own_identity = digest, own_identity
     return model
+
+
+def load_discriminator(name: str | os.PathLike = "compact", device: str = "cpu") -> Discriminator | None:
+    """The discriminator kept with a model, float32, in training mode, a new copy each time; None if it holds none.
+
+    Raises `BadInput` like `load_model`.
+    """
+    path = str(weights_path(name))
+    info = weights_info(path)
+    state = {k.removeprefix(DISCRIMINATOR): v for k, v in _state(path).items() if k.startswith(DISCRIMINATOR)}
+    if not state:
+        return None
+    with torch.inference_mode(False):
+        discriminator = Discriminator(configuration(info.configuration), len(state["label_embedding.weight_orig"]))
+        _fill(discriminator, state, path)
+    return discriminator.to(device)
 
 
 def load_matte(name: str | os.PathLike = "matte", device: str = "cpu") -> HeadMatte:
@@ -129,21 +163,21 @@ def _load_matte(path: str, digest: str, device: str) -> HeadMatte:
         raise BadInput(f"{path} holds weights of kind '{info.kind}', not of a head matte network.")
     with torch.inference_mode(False):
         matte = HeadMatte()
-        _fill(matte, path)
+        _fill(matte, _state(path), path)
         matte = matte.to(device).eval().requires_grad_(False)
     matte.digest = digest
     return matte
 
 
-def _keys(path: str) -> list[str]:
-    with safe_open(path, "pt") as file:
-        return list(file.keys())
+def _state(path: str) -> dict[str, torch.Tensor]:
+    """Every tensor of a file, floating ones in float32."""
+    with torch.inference_mode(False), safe_open(path, "pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
+        return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
 
 
-def _fill(module: torch.nn.Module, path: str) -> None:
-    with safe_open(path, "pt") as file:
-        state = {key: file.get_tensor(key) for key in file.keys()}
+def _fill(module: torch.nn.Module, state: dict[str, torch.Tensor], path: str) -> None:
     try:
-        module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        module.load_state_dict(state)
     except RuntimeError as error:
         raise BadInput(f"{path} does not fit its own configuration: {str(error).splitlines()[1].strip()}") from error
