@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from ..errors import BadInput
 from ..networks.model import ReenactmentModel
+from ..weights.files import OWN_IDENTITY, file_digest
 from ..whole_files import write_tensors
 
 
@@ -42,11 +44,16 @@ class Identity:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Identity":
-        """Read a saved identity. Raises `BadInput` for a missing, damaged or foreign file."""
+        """Read a saved identity, or the one that weights fine-tuned to a person hold (without pictures).
+
+        Raises `BadInput` for a missing, damaged or foreign file.
+        """
         try:
             with safe_open(str(path), "pt") as file:
                 metadata = file.metadata() or {}
-                tensors = {key: file.get_tensor(key) for key in file.keys()}
+                if OWN_IDENTITY in file.keys():
+                    return cls._of_weights(Path(path).absolute(), file.get_tensor(OWN_IDENTITY))
+                tensors = {key: file.get_tensor(key) for key in file.keys()} if metadata.get("kind") == "identity" else {}
         except (OSError, SafetensorError) as error:
             raise BadInput(f"Cannot read the identity {path}: {error}.") from error
         if metadata.get("kind") != "identity":
@@ -58,6 +65,12 @@ class Identity:
         )  # fmt: skip
 
 
+    @classmethod
+    def _of_weights(cls, path: Path, embedding: torch.Tensor) -> "Identity":
+        pictures = np.zeros((0, 256, 256, 3), np.uint8)
+        return cls(embedding.float(), pictures, file_digest(path), str(path), about={"fine-tuned": path.name})
+
+
 def require_same_weights(identity: Identity, model: ReenactmentModel, what: str) -> None:
     """Raise `BadInput` if an identity was made with other weights than `model`."""
     if identity.weights != model.digest:
@@ -66,8 +79,11 @@ def require_same_weights(identity: Identity, model: ReenactmentModel, what: str)
 
 @torch.inference_mode()
 def encode_identity(model: ReenactmentModel, crops: np.ndarray, weights_name: str = "compact") -> Identity:
-    """The identity of a person from head crops (K, S, S, 3) uint8 RGB, K >= 1: the mean of their embeddings."""
+    """The identity of a person from head crops (K, S, S, 3) uint8 RGB, K >= 1: the mean of their embeddings.
+
+    Weights fine-tuned to one person know that person alone: with them, the embedding is always theirs.
+    """
     device = model.generator.constant.device
     pictures = torch.from_numpy(np.ascontiguousarray(crops)).to(device).permute(0, 3, 1, 2).float() / 255
-    embedding = model.identity_encoder(pictures[None])[0]
+    embedding = model.embedding_of(pictures)
     return Identity(embedding.cpu().clone(), np.asarray(crops), model.digest, weights_name, about={"pictures": len(crops)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from dataclasses import dataclass
@@ -61,9 +62,7 @@ def import_released(
     own_identity = generator.pop(RELEASED_IDENTITY, None)
     state = _renamed(embedder, EMBEDDER, path, released)
     state |= {f"generator.{k}": v for k, v in _renamed(generator, GENERATOR, path, released).items()}
-    with torch.device("meta"):
-        model = ReenactmentModel(configuration("published"))
-    _check_shapes(state, {k: v for k, v in model.state_dict().items() if k != "pose_bank"}, path)
+    _check_shapes(state, _published(ReenactmentModel), path)
     if own_identity is not None:
         if own_identity.numel() != configuration("published").identity_size:
             raise BadInput(f"{path}: its identity embedding has {own_identity.numel()} numbers, 512 are needed.")
@@ -95,6 +94,14 @@ def _renamed(state: dict[str, torch.Tensor], table: Table, path: Path, released:
         ) from None
 
 
+@functools.cache
+def _published(network: type[nn.Module], *arguments) -> dict[str, torch.Tensor]:
+    """The parameters of a network of the published size, shapes only."""
+    with torch.device("meta"):
+        state = network(configuration("published"), *arguments).state_dict()
+    return {k: v for k, v in state.items() if k != "pose_bank"}
+
+
 def _check_shapes(state: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], path: Path) -> None:
     for key, own in wanted.items():
         if key not in state or state[key].shape != own.shape:
@@ -107,9 +114,7 @@ def _discriminator_state(released: ReleasedCheckpoint, path: Path) -> dict[str, 
     table = state.get("label_embedding.weight_orig")
     if table is None or table.ndim != 2:
         raise BadInput(f"{path} holds no discriminator; import it without --discriminator.")
-    with torch.device("meta"):
-        wanted: nn.Module = Discriminator(configuration("published"), len(table))
-    _check_shapes(state, wanted.state_dict(), path)
+    _check_shapes(state, _published(Discriminator, len(table)), path)
     return state
 
 
