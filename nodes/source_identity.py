@@ -36,6 +36,7 @@ class SourceIdentity(Node):
         from ._sources import as_clip, tracked
 
         clip = as_clip(source)
-        crops = chosen_crops(clip, tracked(clip, track, context), pictures, context.progress)
-        identity = encode_identity(load_model(weights, context.device), crops, weights)
+        model = load_model(weights, context.device)
+        crops = chosen_crops([(clip, tracked(clip, track, context))], pictures, model, context.progress)
+        identity = encode_identity(model, crops, weights)
         return identity, torch.from_numpy(crops).float() / 255

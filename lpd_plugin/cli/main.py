@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import Cancelled, LpdError
-from . import catalogue, render, training, weights
+from . import adapt, catalogue, render, training, weights
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,7 +20,7 @@ def cli() -> None:
     """
 
 
-for command in (*render.COMMANDS, *catalogue.COMMANDS, *training.COMMANDS, *weights.COMMANDS):
+for command in (*render.COMMANDS, *adapt.COMMANDS, *catalogue.COMMANDS, *training.COMMANDS, *weights.COMMANDS):
     cli.add_command(command)
 
 

@@ -1,18 +1,24 @@
-"""Head crops of a tracked clip, streamed; and a few of them, chosen to differ."""
+"""Head crops of a tracked clip, streamed; and a few of them, chosen to differ in pose."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 
 from ..errors import BadInput
+from ..learning.adaptation_views import farthest_points
+from ..networks.model import ReenactmentModel
 from ..progress import Progress
 from ..video.clip import Clip
 from ..video.crop import crop_square
-from ..video.track import Track
+from ..video.track import Origin, Track
 
 CROP_SIZE = 256
+MICRO_BATCH = 8
+MOST_LOOKED_AT = 400  # frames of all clips together: enough to choose from, bounded for any length
+ODDEST = 0.03  # share of the frames, farthest from the middle one, that many frames can do without
 
 
 def head_crops(clip: Clip, track: Track, size: int = CROP_SIZE) -> Iterator[np.ndarray | None]:
@@ -22,49 +28,85 @@ def head_crops(clip: Clip, track: Track, size: int = CROP_SIZE) -> Iterator[np.n
         yield None if box is None else crop_square(frame.rgb(), box, size)
 
 
-def chosen_crops(clip: Clip, track: Track, count: int, progress: Progress | None = None) -> np.ndarray:
-    """Up to `count` head crops (K, 256, 256, 3) uint8, spread over the head's looks rather than over time.
+def chosen_crops(
+    footage: Sequence[tuple[Clip, Track]], count: int, model: ReenactmentModel, progress: Progress | None = None
+) -> np.ndarray:
+    """Up to `count` head crops (K, 256, 256, 3) uint8 of one person, spread over pose rather than over time.
 
-    Every present frame's crop is looked at once at 32 px; farthest-point selection picks the ones that
-    differ most from those picked before, starting with the most confident frame. Two decodes, memory for
-    the thumbnails only. Raises `BadInput` if the head is never seen.
+    footage: clips and stills with their tracks. Up to 400 frames of all are read as pose descriptors;
+    farthest-point selection picks those that differ most from what was picked before, starting with the frame
+    nearest the mean. Two decodes, memory for the descriptors only. Raises `BadInput` if no head is ever seen.
     """
     progress = progress or Progress()
-    present = np.flatnonzero(track.present)
-    if not len(present):
-        raise BadInput(f"No head was found in {clip.describe()}; give a box by hand or another clip.")
-    looked = present[:: max(1, len(present) // 600)]  # enough to choose from, bounded for any length
-    thumbnails = {}
-    for frame in progress.track(clip.frames(), "looking for different views", len(track)):
-        if frame.index in set(looked[:1]) or frame.index in looked:
-            thumbnails[frame.index] = _thumbnail(crop_square(frame.rgb(), track.box(frame.index), CROP_SIZE))
-    picked = set(_farthest(thumbnails, track.confidence, count))
-    crops = {}
+    wanted = [_worth_looking_at(track) for _, track in footage]
+    total = sum(map(len, wanted))
+    if not total:
+        names = " or ".join(clip.describe() for clip, _ in footage)
+        raise BadInput(f"No head was found in {names}; give a box by hand or another clip.")
+    stride = -(-total // MOST_LOOKED_AT)
+    wanted = [rows[::stride] for rows in wanted]
+    places, descriptors = [], []
+    with progress.task("looking for different poses", sum(map(len, wanted))) as task:
+        for index, ((clip, track), rows) in enumerate(zip(footage, wanted)):
+            for frames, crops in _batches(_crops_at(clip, track, rows)):
+                places += [(index, frame) for frame in frames]
+                descriptors.append(encode_crops(model, crops))
+                task.advance(len(frames))
+    if not places:  # a track may promise frames that its clip no longer has
+        raise BadInput(f"No frame of {footage[0][0].describe()} could be read; choose another file.")
+    descriptors = np.concatenate(descriptors)
+    usable = _without_oddest(descriptors, count)
+    picked = {places[usable[i]] for i in farthest_points(descriptors[usable], count)}
+    crops = []
+    for index, (clip, track) in enumerate(footage):
+        rows = sorted(frame for clip_index, frame in picked if clip_index == index)
+        crops += [crop for _, crop in _crops_at(clip, track, rows)]
+    return np.stack(crops)
+
+
+@torch.inference_mode()
+def encode_crops(model: ReenactmentModel, crops: np.ndarray) -> np.ndarray:
+    """Pose descriptors (B, pose_size) float32 of head crops (B, S, S, 3) uint8 RGB."""
+    device = model.generator.constant.device
+    pictures = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255
+    return model.pose_encoder(pictures).float().cpu().numpy()
+
+
+def _worth_looking_at(track: Track) -> np.ndarray:
+    """Frames in which the head was seen; bridged gaps, which may show a hand, only where there is nothing else."""
+    seen = np.flatnonzero(track.present & (track.origin != Origin.INTERPOLATED))
+    return seen if len(seen) else np.flatnonzero(track.present)
+
+
+def _without_oddest(descriptors: np.ndarray, count: int) -> np.ndarray:
+    """Rows without the oddest few: the farthest point would be the frame with a mistaken box before any other."""
+    rows = np.arange(len(descriptors))
+    oddest = int(ODDEST * len(rows))
+    if len(rows) - oddest < 2 * count:
+        return rows
+    distance = np.linalg.norm(descriptors - np.median(descriptors, 0), axis=1)
+    return np.sort(np.argsort(distance, kind="stable")[: len(rows) - oddest])
+
+
+def _crops_at(clip: Clip, track: Track, rows: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """(frame index, crop) of these frames, ascending; decoding ends with the last of them."""
+    if not len(rows):
+        return
+    rows, last = {int(row) for row in rows}, int(max(rows))
     for frame in clip.frames():
-        if frame.index in picked:
-            crops[frame.index] = crop_square(frame.rgb(), track.box(frame.index), CROP_SIZE)
-        if len(crops) == len(picked):
-            break
-    return np.stack([crops[i] for i in sorted(crops)])
+        if frame.index in rows:
+            yield frame.index, crop_square(frame.rgb(), track.box(frame.index), CROP_SIZE)
+        if frame.index >= last:
+            return
 
 
-def _thumbnail(crop: np.ndarray) -> np.ndarray:
-    """The middle of the crop, 16 x 16 block means, without its mean brightness."""
-    side = len(crop) // 2
-    middle = crop[side // 2 : side // 2 + side, side // 2 : side // 2 + side].astype(np.float32)
-    step = side // 16
-    blocks = middle[: step * 16, : step * 16].reshape(16, step, 16, step, 3).mean((1, 3, 4))
-    return (blocks - blocks.mean()).ravel()
-
-
-def _farthest(thumbnails: dict[int, np.ndarray], confidence: np.ndarray, count: int) -> list[int]:
-    """Indices by farthest-point selection (Gonzalez 1985); deterministic."""
-    indices = sorted(thumbnails)
-    looks = np.stack([thumbnails[i] for i in indices])
-    first = int(np.argmax([confidence[i] for i in indices]))
-    picked, distance = [first], np.linalg.norm(looks - looks[first], axis=1)
-    while len(picked) < min(count, len(indices)):
-        farthest = int(np.argmax(distance))
-        picked.append(farthest)
-        distance = np.minimum(distance, np.linalg.norm(looks - looks[farthest], axis=1))
-    return [indices[i] for i in picked]
+def _batches(crops: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[list[int], np.ndarray]]:
+    frames, batch = [], []
+    for frame, crop in crops:
+        frames.append(frame)
+        batch.append(crop)
+        if len(batch) == MICRO_BATCH:
+            yield frames, np.stack(batch)
+            frames, batch = [], []
+    if batch:
+        yield frames, np.stack(batch)

@@ -6,14 +6,13 @@ import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from ..errors import BadInput
 from ..networks.model import ReenactmentModel
 from ..progress import Progress
 from ..video.clip import Clip
 from ..video.track import Track
-from .crops import head_crops
+from .crops import encode_crops, head_crops
 from .heads import END_POLICIES
 
 MICRO_BATCH = 8
@@ -132,7 +131,7 @@ def encode_pose(model: ReenactmentModel, clip: Clip, track: Track, progress: Pro
 
     def flush():
         if batch:
-            descriptors[[i for i, _ in batch]] = _encode(model, np.stack([c for _, c in batch]))
+            descriptors[[i for i, _ in batch]] = encode_crops(model, np.stack([c for _, c in batch]))
             batch.clear()
 
     for index, crop in enumerate(progress.track(head_crops(clip, track), "reading the performance", count)):
@@ -143,13 +142,6 @@ def encode_pose(model: ReenactmentModel, clip: Clip, track: Track, progress: Pro
                 flush()
     flush()
     return Pose(track.times.copy(), descriptors, present, _duration(clip, track), model.digest)
-
-
-@torch.inference_mode()
-def _encode(model: ReenactmentModel, crops: np.ndarray) -> np.ndarray:
-    device = model.generator.constant.device
-    pictures = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255
-    return model.pose_encoder(pictures).float().cpu().numpy()
 
 
 def _duration(clip: Clip, track: Track) -> float:

@@ -1,0 +1,76 @@
+"""What an adapted generator is judged by while it adapts: the model's own encoders, on what it did not learn from."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from ..networks.generator import Generator
+from ..networks.model import ReenactmentModel
+from .adaptation_curve import Measurement
+from .adaptation_views import Frames, farthest_points
+from .losses.laplacian import centre_weight, laplacian_loss
+
+JUDGED_POSES = 12  # of the weights' bank, spread; never trained on
+BACKGROUND = 0.5  # what generated heads stand before when an encoder looks at them
+MICRO_BATCH = 4
+
+
+def pose_distance(again: torch.Tensor, wanted: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
+    """mean(|again - wanted| / spread) of descriptors (B, D); spread (D,), the bank's standard deviation. Scalar."""
+    return ((again - wanted) / spread).abs().mean()
+
+
+def on_grey(rgb: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Heads (B, 3, S, S) before the same grey, in [0, 1]: what encoders are shown."""
+    return (rgb * mask + BACKGROUND * (1 - mask)).clamp(0, 1)
+
+
+def split_bank(bank: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The bank's poses (N, D) to train on, and those to judge by, spread over the bank (at most a third of it)."""
+    count = min(JUDGED_POSES, len(bank) // 3)
+    if not count:
+        return bank, bank[:0]
+    judged = farthest_points(bank.cpu().numpy(), count)
+    kept = torch.ones(len(bank), dtype=torch.bool)
+    kept[judged] = False
+    return bank[kept.to(bank.device)], bank[judged]
+
+
+class Judge:
+    """Measures generators on held-out frames and on poses of other people.
+
+    foreign (F, pose_size): drivers that were not trained on; where there are none (weights without a bank of
+    poses), the held-out frames' own poses stand in for them. spread (pose_size,).
+    """
+
+    def __init__(
+        self, model: ReenactmentModel, held_out: Frames, foreign: torch.Tensor, spread: torch.Tensor, centre_ratio: float
+    ):
+        self.model, self.spread = model, spread
+        self.pictures, self.masks = held_out.floats()
+        self.centre = centre_weight(self.pictures.shape[-1], centre_ratio, self.pictures.device)
+        with torch.no_grad():
+            self.poses = torch.cat([model.pose_encoder(p) for p in self.pictures.split(MICRO_BATCH)])
+            self.person = self._embeddings(on_grey(self.pictures, self.masks)).mean(0, keepdim=True)
+        self.foreign = foreign if len(foreign) else self.poses
+
+    @torch.no_grad()
+    def measure(self, generator: Generator, embedding: torch.Tensor, step: int) -> Measurement:
+        """Reconstruction, pose and identity of a generator with an identity embedding (identity_size,)."""
+        error = 0.0
+        parts = zip(*(t.split(MICRO_BATCH) for t in (self.poses, self.pictures, self.masks)))
+        for poses, pictures, masks in parts:
+            rgb, mask = generator(embedding.expand(len(poses), -1), poses)
+            error += float(laplacian_loss(rgb * mask, pictures * masks, self.centre)) * len(poses)
+        distance, likeness = 0.0, 0.0
+        for poses in self.foreign.split(MICRO_BATCH):
+            heads = on_grey(*generator(embedding.expand(len(poses), -1), poses))
+            distance += float(pose_distance(self.model.pose_encoder(heads), poses, self.spread)) * len(poses)
+            likeness += float(F.cosine_similarity(self._embeddings(heads), self.person).sum())
+        count = len(self.foreign)
+        return Measurement(step, error / len(self.poses), distance / count, 1 - likeness / count)
+
+    def _embeddings(self, heads: torch.Tensor) -> torch.Tensor:
+        parts = heads.split(MICRO_BATCH)
+        return torch.cat([self.model.identity_encoder.per_picture(p[None])[0] for p in parts])
