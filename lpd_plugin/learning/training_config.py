@@ -10,9 +10,11 @@ import yaml
 from ..errors import BadInput
 from ..networks.configurations import configuration
 
-# Weights of the paper; content_laplacian and ssim stand in for the VGG content loss, face_features for
-# the face content loss, as long as no weights for those are given.
-PAPER_WEIGHTS = {"adversarial": 1.0, "feature_matching": 10.0, "embedding_match": 1e-2, "dice": 1.0}
+# Weights of the paper. Without VGG weights the content losses are left out, and content_laplacian and ssim
+# stand in for them.
+PAPER_WEIGHTS = {
+    "content": 3e-2, "face_content": 6e-3, "adversarial": 1.0, "feature_matching": 10.0, "embedding_match": 1e-2, "dice": 1.0,
+}  # fmt: skip
 
 
 @dataclass
@@ -37,6 +39,9 @@ class TrainingConfig:
     adversarial_from: int = 1 << 30  # step; the generator settles on content first
     centre_ratio: float = 5.0
     weights: dict = field(default_factory=dict)  # loss name -> weight, over the defaults below
+    vgg19: str = ""  # weights file of VGG-19 for the content loss
+    vgg_face: str = ""  # weights file of the VGG-16 of VGGFace for the face content loss
+    vgg_input: str = "released"  # how pictures enter both: "released", "caffe" or "torchvision" (losses/vgg.py)
     face_features: str = ""  # safetensors of a face recogniser, for training only
     max_pad_fraction: float = 1.0
     seed: int = 0
@@ -45,7 +50,8 @@ class TrainingConfig:
     sheet_steps: int = 250
 
     def loss_weights(self) -> dict[str, float]:
-        defaults = {"content_laplacian": 10.0, "ssim": 1.0, "face_features": 0.0, **PAPER_WEIGHTS}
+        stand_ins = 0.0 if self.vgg19 else 1.0
+        defaults = {"content_laplacian": 10 * stand_ins, "ssim": stand_ins, "face_features": 0.0, **PAPER_WEIGHTS}
         unknown = set(self.weights) - set(defaults)
         if unknown:
             raise BadInput(f"Unknown loss '{sorted(unknown)[0]}' in weights; known: {', '.join(defaults)}.")
