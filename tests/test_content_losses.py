@@ -16,6 +16,7 @@ from lpd_plugin.errors import BadInput
 from lpd_plugin.learning.losses.content import content_loss
 from lpd_plugin.learning.losses.dice import dice_loss
 from lpd_plugin.learning.losses.face_content import central_face, face_content_loss
+from lpd_plugin.learning.losses.face_features import FaceFeatures
 from lpd_plugin.learning.losses.total import LossTerms
 from lpd_plugin.learning.losses.vgg import Vgg
 from lpd_plugin.learning.training_config import TrainingConfig
@@ -155,6 +156,11 @@ def test_a_weights_file_that_is_incomplete_missing_or_damaged_is_one_sentence(fi
         assert "\n" not in str(raised.value)
     with pytest.raises(BadInput, match="Unknown input convention 'bgr' for VGG-19"):
         Vgg("VGG-19", files["VGG-19"], "bgr")
+
+
+def test_a_face_recognisers_file_that_is_another_networks_is_one_sentence(files):
+    with pytest.raises(BadInput, match="not MobileFaceNet's weights file: 'conv1.conv.weight' is missing"):
+        FaceFeatures(files["VGG-16"])
 
 
 class _Runs:

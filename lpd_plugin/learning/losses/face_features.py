@@ -6,8 +6,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import nn
+
+from ...errors import BadInput
+from ...weights.plain_files import read_tensors
 
 # expansion, channels, repeats, first stride (Chen et al. 2018, MobileFaceNet, table 1)
 BOTTLENECKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
@@ -42,7 +44,10 @@ class _ConvNorm(nn.Module):
 
 
 class FaceFeatures(nn.Module):
-    """MobileFaceNet, frozen. `weights`: a safetensors file. Differentiable in its input."""
+    """MobileFaceNet, frozen. `weights`: a safetensors or .pth file. Differentiable in its input.
+
+    Raises `BadInput` for a file that cannot be read or lacks a parameter.
+    """
 
     def __init__(self, weights: str | Path):
         super().__init__()
@@ -57,8 +62,11 @@ class FaceFeatures(nn.Module):
         self.conv2 = _ConvNorm(128, 512, 1)
         self.linear7 = _ConvNorm(512, 512, (7, 6), groups=512, activation=False)
         self.linear1 = _ConvNorm(512, 128, 1, activation=False)
-        own = self.state_dict()
-        self.load_state_dict({k: v for k, v in load_file(str(weights)).items() if k in own})
+        own, given = self.state_dict(), read_tensors(weights, "face recogniser's weights")
+        wrong = next((k for k, v in own.items() if k not in given or given[k].shape != v.shape), None)
+        if wrong is not None:
+            raise BadInput(f"{weights} is not MobileFaceNet's weights file: '{wrong}' is missing or of another shape.")
+        self.load_state_dict({k: given[k] for k in own})
         self.eval().requires_grad_(False)
 
     def forward(self, crops: torch.Tensor) -> list[torch.Tensor]:
