@@ -16,7 +16,7 @@ from lpd_plugin.errors import BadInput
 from lpd_plugin.learning.losses.content import content_loss
 from lpd_plugin.learning.losses.dice import dice_loss
 from lpd_plugin.learning.losses.face_content import central_face, face_content_loss
-from lpd_plugin.learning.losses.face_features import FaceFeatures
+from lpd_plugin.learning.losses.face_features import FaceFeatures, face_feature_loss
 from lpd_plugin.learning.losses.total import LossTerms
 from lpd_plugin.learning.losses.vgg import Vgg
 from lpd_plugin.learning.training_config import TrainingConfig
@@ -161,6 +161,15 @@ def test_a_weights_file_that_is_incomplete_missing_or_damaged_is_one_sentence(fi
 def test_a_face_recognisers_file_that_is_another_networks_is_one_sentence(files):
     with pytest.raises(BadInput, match="not MobileFaceNet's weights file: 'conv1.conv.weight' is missing"):
         FaceFeatures(files["VGG-16"])
+
+
+def test_the_shared_face_recogniser_loads_and_finds_no_difference_where_there_is_none(shared, crops):
+    path = shared / "models" / "face_features.safetensors"
+    if not path.is_file():
+        pytest.skip("the shared face recogniser is not on this machine")
+    *_, embedding = FaceFeatures(path)(crops)
+    assert embedding.shape == (2, 128) and torch.allclose(embedding.norm(dim=1), torch.ones(2), atol=1e-5)
+    assert float(face_feature_loss(FaceFeatures(path), crops[:1], crops[:1])) == pytest.approx(0, abs=1e-5)
 
 
 class _Runs:

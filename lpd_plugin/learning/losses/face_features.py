@@ -62,11 +62,12 @@ class FaceFeatures(nn.Module):
         self.conv2 = _ConvNorm(128, 512, 1)
         self.linear7 = _ConvNorm(512, 512, (7, 6), groups=512, activation=False)
         self.linear1 = _ConvNorm(512, 128, 1, activation=False)
-        own, given = self.state_dict(), read_tensors(weights, "face recogniser's weights")
+        given = read_tensors(weights, "face recogniser's weights")
+        own = {k: v for k, v in self.state_dict().items() if not k.endswith("num_batches_tracked")}  # of training only
         wrong = next((k for k, v in own.items() if k not in given or given[k].shape != v.shape), None)
         if wrong is not None:
             raise BadInput(f"{weights} is not MobileFaceNet's weights file: '{wrong}' is missing or of another shape.")
-        self.load_state_dict({k: given[k] for k in own})
+        self.load_state_dict({k: given[k] for k in own}, strict=False)
         self.eval().requires_grad_(False)
 
     def forward(self, crops: torch.Tensor) -> list[torch.Tensor]:
