@@ -141,11 +141,8 @@ class AdaptationRun:
         trained, self.judged = split_bank(bank)
         chosen = farthest_points(trained.cpu().numpy(), TRAINED_POSES) if self.config.foreign and len(trained) else []
         self.foreign = trained[chosen]
-        masks = [
-            (self.model.generator(self.embedding.expand(len(p), -1), p)[1] * 255).round().byte()
-            for p in self.foreign.split(MICRO_BATCH)
-        ]
-        self.foreign_masks = torch.cat(masks) if masks and len(chosen) else None
+        masks = [self.model.generator(self.embedding.expand(len(p), -1), p)[1] for p in self.foreign.split(MICRO_BATCH) if len(p)]
+        self.foreign_masks = (torch.cat(masks) * 255).round().byte() if masks else None
         self.centre = centre_weight(self.learned.pictures.shape[-1], self.config.centre_ratio, device)
         if self.held_out is not None:
             self.judge = Judge(self.model, self.held_out, self.judged, self.spread, self.config.centre_ratio)

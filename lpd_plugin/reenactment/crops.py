@@ -55,7 +55,7 @@ def chosen_crops(
     if not places:  # a track may promise frames that its clip no longer has
         raise BadInput(f"No frame of {footage[0][0].describe()} could be read; choose another file.")
     descriptors = np.concatenate(descriptors)
-    usable = _without_oddest(descriptors, count)
+    usable = _without_oddest(descriptors, np.array([index for index, _ in places]), count)
     picked = {places[usable[i]] for i in farthest_points(descriptors[usable], count)}
     crops = []
     for index, (clip, track) in enumerate(footage):
@@ -78,14 +78,18 @@ def _worth_looking_at(track: Track) -> np.ndarray:
     return seen if len(seen) else np.flatnonzero(track.present)
 
 
-def _without_oddest(descriptors: np.ndarray, count: int) -> np.ndarray:
-    """Rows without the oddest few: the farthest point would be the frame with a mistaken box before any other."""
-    rows = np.arange(len(descriptors))
-    oddest = int(ODDEST * len(rows))
-    if len(rows) - oddest < 2 * count:
-        return rows
-    distance = np.linalg.norm(descriptors - np.median(descriptors, 0), axis=1)
-    return np.sort(np.argsort(distance, kind="stable")[: len(rows) - oddest])
+def _without_oddest(descriptors: np.ndarray, clips: np.ndarray, count: int) -> np.ndarray:
+    """Rows without the oddest few of each clip: the farthest point would be the frame with a mistaken box before
+    any other. descriptors (N, D); clips (N,): which clip a row comes from."""
+    kept = []
+    for clip in np.unique(clips):
+        rows = np.flatnonzero(clips == clip)
+        oddest = int(ODDEST * len(rows))
+        if len(rows) - oddest >= 2 * count:
+            distance = np.linalg.norm(descriptors[rows] - np.median(descriptors[rows], 0), axis=1)
+            rows = rows[np.argsort(distance, kind="stable")[: len(rows) - oddest]]
+        kept.append(np.sort(rows))
+    return np.concatenate(kept)
 
 
 def _crops_at(clip: Clip, track: Track, rows: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
