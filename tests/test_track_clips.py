@@ -155,11 +155,12 @@ def two_heads(man, woman):
     return clip_of([np.hstack([frame, woman]) for frame in man[:12]])
 
 
-def test_a_few_dark_frames_are_bridged_and_no_cut(man):
-    dark = [frame if not 20 <= index < 24 else frame // 12 for index, frame in enumerate(man[:45])]
+@pytest.mark.parametrize("divided_by,origin", [(12, Origin.DETECTED), (80, Origin.INTERPOLATED)])
+def test_a_few_dark_frames_are_no_cut_dim_heads_are_found_and_black_ones_bridged(man, divided_by, origin):
+    dark = [frame if not 20 <= index < 24 else frame // divided_by for index, frame in enumerate(man[:45])]
     track = track_head(clip_of(dark))
     assert track.present.all()
-    assert (track.origin[20:24] == Origin.INTERPOLATED).all()
+    assert (track.origin[20:24] == origin).all()
     assert np.abs(np.diff(track.centre, axis=0)).max() < 2
 
 

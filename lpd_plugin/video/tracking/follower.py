@@ -12,6 +12,7 @@ from .flow import CutWatch, GreyPicture, Motion, carried
 from .tracklet import Tracklet, look_of
 
 LOOK_EVERY = 0.13  # seconds between detections while heads are followed
+FIRST_LOOKS = 8  # pictures of a new shot that are all looked at: it may be over before two looks at the usual pace
 BEGIN_SCORE = 0.5  # a new head needs this much
 SURE_MOTION = 0.3  # share of points that must move as one
 SURVIVES_CUT = 0.6  # a head that moved on like this says that there was no cut
@@ -34,6 +35,7 @@ class Follower:
         self.watch = CutWatch()
         self.recent: deque[GreyPicture] = deque(maxlen=BACKWARDS)
         self.looked = -BACKWARDS
+        self.shot_start = 0
 
     def feed(self, time: float, rgb: np.ndarray) -> None:
         """One picture, uint8 RGB, at `time` seconds."""
@@ -47,8 +49,9 @@ class Follower:
             motions = []
         lost = any(motion is None for motion in motions)
         found: list[Detection] | None = None
+        settling = frame - self.shot_start < FIRST_LOOKS
         # Without a head to follow, a new one is followed back, so it need not be looked for as often.
-        if lost or frame - self.looked >= (self.every if self.active else BACKWARDS - 2):
+        if lost or settling or frame - self.looked >= (self.every if self.active else BACKWARDS - 2):
             found = looked_for(self.detector, rgb, [tracklet.box for tracklet in self.active])
             self.looked = frame
         self._advance(frame, time, rgb, motions, found)
@@ -80,6 +83,7 @@ class Follower:
         self.active = []
         self.recent.clear()
         self.looked = -BACKWARDS
+        self.shot_start = frame
 
     def _end(self, tracklet: Tracklet) -> None:
         stop = tracklet.seen_frame + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +16,8 @@ SAME_HEAD = 0.5  # affinity from which two stretches are one head
 SURE_SCORE = 0.58  # a head seen like this is believed at once
 LONG_ENOUGH = 1.0  # seconds that a less sure head has to stay
 FASTEST = 4.0  # face sides a second that a head moves at most while out of sight
+RACING = 3.0  # face sides a second: a brief thing as fast is a hand, unless its score is beyond doubt
+BEYOND_DOUBT = 0.75
 MAY_COINCIDE = 3  # frames that stretches of one head may overlap
 
 
@@ -77,8 +80,10 @@ def _sides(boxes: np.ndarray) -> np.ndarray:
     return np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
 
 
-def heads_from(tracklets: list[Tracklet], times: np.ndarray) -> list[SeenHead]:
+def heads_from(tracklets: list[Tracklet], times: np.ndarray, cuts: Sequence[int] = ()) -> list[SeenHead]:
     """Join stretches of one head, drop what is likely none; heads from left to right.
+
+    times: seconds of every frame; cuts: the first frames of shots.
 
     A head that leaves and comes back is the same one unless somebody else fits better.
     """
@@ -92,7 +97,7 @@ def heads_from(tracklets: list[Tracklet], times: np.ndarray) -> list[SeenHead]:
             best[1].parts.sort(key=lambda one: one.start)
         else:
             heads.append(SeenHead([part]))
-    heads = [head for head in heads if _is_believed(head, times)]
+    heads = [head for head in heads if _is_believed(head, times, cuts)]
     if not heads:
         return []
     main = max(heads, key=SeenHead.weight)
@@ -100,13 +105,23 @@ def heads_from(tracklets: list[Tracklet], times: np.ndarray) -> list[SeenHead]:
     return sorted(kept, key=lambda head: float(np.median(head.boxes()[:, [0, 2]])))
 
 
-def _is_believed(head: SeenHead, times: np.ndarray) -> bool:
-    """Lettering and hands that pass for a head do so with a low score and for moments."""
-    if head.score >= SURE_SCORE or len(times) <= 3:
+def _is_believed(head: SeenHead, times: np.ndarray, cuts: Sequence[int]) -> bool:
+    """Lettering and hands that pass for a head do so with a low score and for moments, and hands race."""
+    if len(times) <= 3:
         return True
     step = (times[-1] - times[0]) / (len(times) - 1)
-    wanted = min(LONG_ENOUGH, (times[-1] - times[0]) / 2)
-    return head.frames * step >= wanted and head.seen_share >= 0.6
+    brief = head.frames * step < LONG_ENOUGH
+    if brief and head.score < BEYOND_DOUBT and max(part.speed(times) for part in head.parts) > RACING:
+        return False
+    wanted = min(LONG_ENOUGH, _seconds_of_shots(head, times, cuts) / 2)
+    return head.score >= SURE_SCORE or (head.frames * step >= wanted and head.seen_share >= 0.6)
+
+
+def _seconds_of_shots(head: SeenHead, times: np.ndarray, cuts: Sequence[int]) -> float:
+    """How long the shots last that the head is in: it cannot be seen for longer than its shot."""
+    bounds = np.array([0, *cuts, len(times)])
+    shots = {int(np.searchsorted(bounds, part.stop - 1, side="right")) for part in head.parts}
+    return sum(float(times[bounds[shot] - 1] - times[bounds[shot - 1]]) for shot in shots)
 
 
 def _is_head(head: SeenHead, main: SeenHead) -> bool:

@@ -76,7 +76,7 @@ def see_heads(clip: Clip, detector: Detector | None = None, progress: Progress |
     for tracklet in tracklets:
         tracklet.scale(frame_size[0] / working_size[0], frame_size[1] / working_size[1])
     times = np.array(follower.times, np.float64)
-    return SeenClip(heads_from(tracklets, times), follower.cuts, times, frame_size)
+    return SeenClip(heads_from(tracklets, times, follower.cuts), follower.cuts, times, frame_size)
 
 
 def _reduced(frame: Frame) -> np.ndarray:

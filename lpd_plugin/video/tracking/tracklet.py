@@ -73,6 +73,19 @@ class Tracklet:
         return rows[:, :4], rows[:, 4], np.frombuffer(bytes(self._origins), np.uint8)
 
 
+    def speed(self, times: np.ndarray) -> float:
+        """Face sides a second between the first and the last time it was detected; 0 for one detection."""
+        boxes, _, origins = self.arrays()
+        seen = np.flatnonzero(origins == Origin.DETECTED)
+        if len(seen) < 2:
+            return 0.0
+        boxes = boxes[seen]
+        middles, sides = boxes[:, :2] + boxes[:, 2:], np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-3).max(axis=1)
+        way = np.linalg.norm(np.diff(middles, axis=0), axis=1).sum() / 2
+        lasted = times[self.start + seen[-1]] - times[self.start + seen[0]]
+        return float(way / sides.mean() / max(lasted, 1e-6))
+
+
 def look_of(rgb: np.ndarray, box) -> np.ndarray:
     """What a head looks like: a hue, saturation, value histogram (128,) of its surroundings' square, sum 1."""
     left, top, right, bottom = box
