@@ -10,32 +10,19 @@ import torch
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.learning.augmentation import PoseAugmentation, recoloured_persons, shifted
-from lpd_plugin.learning.heads_data import HeadClip, HeadStore, read_heads
+from lpd_plugin.learning.data.heads_folder import read_heads
+from lpd_plugin.learning.data.sampling import Sampler
+from lpd_plugin.learning.data.store import HeadStore
 from lpd_plugin.learning.losses.dice import dice_loss
 from lpd_plugin.learning.losses.laplacian import centre_weight, laplacian_loss
 from lpd_plugin.learning.meta_learning import MetaLearning
-from lpd_plugin.learning.sampling import Sampler
-from lpd_plugin.learning.training_config import TrainingConfig, load_training_config
-from lpd_plugin.video.crop import crop_square
-from lpd_plugin.video.open import open_clip
-from lpd_plugin.video.track import CropBox
+from lpd_plugin.learning.training_config import load_training_config
+from training_runs import small_run, two_persons
 
 
 @pytest.fixture(scope="module")
 def store(carphone, astronaut) -> HeadStore:
-    """Two real persons, 128 px: the talking man in two clips, the astronaut in one; round masks."""
-    man = [crop_square(f.rgb(), CropBox(30, 5, 110), 128) for f in open_clip(carphone).frames()][::4]
-    her = [crop_square(next(iter(open_clip(astronaut).frames())).rgb(), CropBox(130 + i, 5, 190), 128) for i in range(10)]
-    frames = np.stack(man + her)
-    y, x = np.mgrid[-1:1:128j, -1:1:128j]
-    mask = ((x**2 + y**2 < 0.6) * 255).astype(np.uint8)
-    clips = [HeadClip("man", "a", 0, 15), HeadClip("man", "b", 15, 30), HeadClip("her", "a", 30, 40)]
-    return HeadStore(frames, np.repeat(mask[None], len(frames), 0), clips)
-
-
-def small_run(**changes) -> TrainingConfig:
-    values = {"side": 32, "videos": 2, "targets": 1, "identity_pictures": 1, "warm_up": 1, "weights": {"ssim": 0.0}}
-    return TrainingConfig(**{**values, "steps": 4, "sheet_steps": 1000, **changes})
+    return two_persons(carphone, astronaut)
 
 
 def test_a_step_shows_identity_and_target_of_the_same_person(store):

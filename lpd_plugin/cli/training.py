@@ -9,31 +9,47 @@ import click
 from .reporting import progress_for
 
 
-@click.group()
+class _ConfigOrCommand(click.Group):
+    """`lpd train CONFIG.yaml`: what is no command's name is a configuration to meta-learn by."""
+
+    def parse_args(self, ctx, args):
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = ["model", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_ConfigOrCommand, options_metavar="", subcommand_metavar="CONFIG.yaml -o RUN | COMMAND ...")
 def train() -> None:
-    """Train weights; every run resumes from its folder."""
+    """Train weights; every run resumes from its folder.
+
+    lpd train CONFIG.yaml -o RUN meta-learns encoders and generator (options: lpd train model --help). On several GPUs
+    or machines: torchrun --nproc-per-node=N -m lpd_plugin train CONFIG.yaml -o RUN.
+    """
 
 
 @train.command()
 @click.argument("config", type=click.Path())
 @click.option("-o", "--folder", required=True, type=click.Path(), help="The run's folder: checkpoint, log, sheets.")
 @click.option("--heads", default=None, type=click.Path(), help="Folder of head clips, over the configuration's.")
-@click.option("--steps", default=None, type=int, help="Stop at this step, over the configuration's.")
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--steps", default=None, type=click.IntRange(1), help="Stop at this step, over the configuration's.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 def model(config, folder, heads, steps, device) -> None:
     """Meta-learn encoders and generator as CONFIG (YAML) says."""
     import torch
 
-    from ..learning.heads_data import read_heads
+    from ..learning.data.heads_folder import read_heads
     from ..learning.meta_learning import MetaLearning
+    from ..learning.processes import joined_processes
     from ..learning.training_config import load_training_config
 
     settings = load_training_config(config, heads=heads, steps=steps)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    store = read_heads(settings.heads, "train", max(settings.side, 128), settings.max_pad_fraction)
-    with progress_for(False) as progress:
-        MetaLearning(settings, store, Path(folder), device).run(progress)
+    with joined_processes(device) as processes, progress_for(not processes.first) as progress:
+        side = max(settings.side, 128)
+        store = read_heads(settings.heads, "train", side, settings.max_pad_fraction)
+        held_out = read_heads(settings.heads, settings.held_out, side) if settings.held_out else None
+        MetaLearning(settings, store, Path(folder), held_out=held_out, processes=processes).run(progress)
 
 
 @train.command()
@@ -43,7 +59,7 @@ def model(config, folder, heads, steps, device) -> None:
 @click.option("--side", default=256, show_default=True, help="Pixels a crop's side; start small, go on at 256.")
 def matte(folder, heads, steps, side) -> None:
     """Train the head matte network."""
-    from ..learning.heads_data import read_heads
+    from ..learning.data.heads_folder import read_heads
     from ..learning.matte_training import MatteConfig, MatteTraining
 
     store = read_heads(heads, "train", side)

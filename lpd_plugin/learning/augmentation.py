@@ -70,27 +70,29 @@ class _Filtered(nn.Module):
 
 
 class PoseAugmentation(nn.Module):
-    """The paper's augmentation of the driving picture, plus full hue circle, channel shuffle and inversion.
+    """Augmentation of the driving picture: keeps the pose, changes who it is. (B, 3, S, S) in [0, 1] -> the same.
 
-    With mild colour jitter alone the driver's shirt and hair colour came through the descriptor.
-    (B, 3, S, S) in [0, 1] -> the same.
+    "published": scale per axis, elastic, blur, sharpen, emboss, edges, brightness, contrast, saturation, noise,
+    JPEG. "strong" adds the full hue circle, channel shuffle and inversion: with mild colour jitter alone, on
+    few persons, the driver's shirt and hair colour came through the descriptor.
     """
 
-    def __init__(self):
+    def __init__(self, kind: str = "strong"):
         super().__init__()
-        self.steps = nn.Sequential(
+        geometry = [
             K.RandomAffine(0.0, scale=(0.8, 1.2, 0.8, 1.2), padding_mode="reflection", p=0.5),
             K.RandomElasticTransform((33, 33), (8.0, 8.0), (0.6, 0.6), padding_mode="reflection", p=0.3),
-            K.RandomGaussianBlur((5, 5), (0.3, 1.5), p=0.2),
-            K.RandomSharpness(1.0, p=0.2),
-            _Filtered(EMBOSS, 0.6, 0.15),
-            _Filtered(EDGES, 0.3, 0.15),
-            K.ColorJiggle(0.3, 0.3, 0.6, 0.5, p=0.8),
-            K.RandomChannelShuffle(p=0.3),
-            K.RandomInvert(p=0.1),
-            K.RandomGaussianNoise(std=0.04, p=0.3),
-            K.RandomJPEG((30.0, 90.0), p=0.2),
-        )
+        ]
+        detail = [
+            K.RandomGaussianBlur((5, 5), (0.3, 1.5), p=0.2), K.RandomSharpness(1.0, p=0.2),
+            _Filtered(EMBOSS, 0.6, 0.15), _Filtered(EDGES, 0.3, 0.15),
+        ]  # fmt: skip
+        if kind == "strong":
+            colour = [K.ColorJiggle(0.3, 0.3, 0.6, 0.5, p=0.8), K.RandomChannelShuffle(p=0.3), K.RandomInvert(p=0.1)]
+        else:
+            colour = [K.ColorJiggle(0.3, 0.3, 0.6, 0.0, p=0.8)]
+        damage = [K.RandomGaussianNoise(std=0.04, p=0.3), K.RandomJPEG((30.0, 90.0), p=0.2)]
+        self.steps = nn.Sequential(*geometry, *detail, *colour, *damage)
 
     @torch.no_grad()
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from ..errors import BadInput
-from ..whole_files import write_tensors
+from ..whole_files import write_tensors, written_whole
+
+CHECKPOINT = "checkpoint.safetensors"  # of a run, in its folder: where it goes on
+BEST = "best.safetensors"  # the running average that did best on held-out persons
 
 
 def save_checkpoint(path: str | Path, modules: dict, optimisers: dict, extra: dict) -> None:
@@ -37,6 +43,37 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict]:
             return {k: file.get_tensor(k) for k in file.keys()}, json.loads((file.metadata() or {}).get("extra", "{}"))
     except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise BadInput(f"{path} is not a readable training checkpoint: {error}.") from error
+
+
+def read_description(path: str | Path) -> dict[str, str]:
+    """What a safetensors file says of itself beside its tensors; raises like `read_checkpoint`."""
+    try:
+        with safe_open(str(path), "pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise BadInput(f"{path} is not a readable training checkpoint: {error}.") from error
+
+
+def keep_numbered(path: Path, step: int, count: int) -> None:
+    """Keep a checkpoint under its step's number too, and of such copies the `count` written last.
+
+    A second name of the same file where the file system has such, so that a copy costs room only once the
+    checkpoint moves on. Raises `BadInput` if it cannot be written.
+    """
+    numbered = path.with_name(f"{path.stem}-{step:08d}{path.suffix}")
+    if count > 0:
+        with written_whole(numbered) as part:
+            part.unlink()
+            try:
+                os.link(path, part)
+            except OSError:
+                shutil.copy2(path, part)
+    pattern = re.compile(re.escape(path.stem) + r"-\d{8,}" + re.escape(path.suffix))
+    kept = [p for p in path.parent.iterdir() if pattern.fullmatch(p.name)]
+    # By age, not number: a run that went back to an earlier step keeps what it writes now.
+    kept.sort(key=lambda p: (p.stat().st_mtime_ns, p.name))
+    for old in kept[: len(kept) - count]:
+        old.unlink()
 
 
 def module_state(tensors: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:

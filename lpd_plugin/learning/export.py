@@ -13,7 +13,8 @@ from ..networks.matte import HeadMatte
 from ..networks.model import ReenactmentModel, at_size
 from ..weights.files import save_weights
 from .checkpoint import module_state, read_checkpoint
-from .heads_data import HeadStore, read_heads
+from .data.heads_folder import read_heads
+from .data.store import HeadStore
 
 BANK_SIZE = 256  # poses kept with the weights
 

@@ -1,10 +1,88 @@
-"""Growing a generator to the next size: everything it learned stays, new blocks start near the identity."""
+"""Starting from what another run learned, at the same size or a larger one."""
 
 from __future__ import annotations
 
-import torch
+from pathlib import Path
 
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+from ..errors import BadInput
+from ..networks.discriminator import Discriminator
 from ..networks.generator import Generator
+from ..networks.model import ReenactmentModel
+from ..weights.files import DISCRIMINATOR
+from .checkpoint import module_state, read_checkpoint, read_description
+from .data.store import Heads
+
+PARTS = ("identity_encoder", "pose_encoder", "generator")
+LEVELLING_PICTURES = 8
+
+
+def start_from(
+    path: str | Path, model: ReenactmentModel, discriminator: Discriminator, store: Heads, device: torch.device
+) -> None:
+    """Load the running averages of a run's checkpoint, or a weights file, into networks of the same or a larger size.
+
+    The discriminator goes on where the file holds one of the same size; its rows, one a training video, only where
+    they are as many. The residual stream is levelled on pictures of `store` where its scale is free.
+    Raises `BadInput` for a file that is none of these or of another configuration.
+    """
+    tensors, extra = read_checkpoint(path)
+    state = module_state(tensors, "average") if extra else {k: v.float() for k, v in tensors.items()}
+    wanted = model.configuration.name
+    found = extra.get("config", {}).get("configuration") or read_description(path).get("configuration", wanted)
+    parts = {part: _part(state, part + ".") for part in PARTS}
+    if found != wanted or not all(parts.values()):
+        held = f"networks of '{found}'" if found != wanted else "no encoders and generator"
+        raise BadInput(f"grow_from: {path} holds {held}; give a checkpoint or weights file of '{wanted}'.")
+    try:
+        grow_generator(parts.pop("generator"), model.generator)
+        for part, values in parts.items():
+            getattr(model, part).load_state_dict(values)
+    except RuntimeError as error:
+        raise BadInput(f"grow_from: {path} does not fit the networks of '{wanted}'; choose another file.") from error
+    judge = module_state(tensors, "discriminator") if extra else _part(state, DISCRIMINATOR)
+    continue_discriminator(judge, discriminator)
+    if _scale_is_free(model.generator):
+        identity, pose = _real_conditions(model, store, device)
+        level_residual_stream(model.generator, identity, pose)
+
+
+@torch.no_grad()
+def continue_discriminator(state: dict[str, torch.Tensor], discriminator: Discriminator) -> bool:
+    """Load the state dict of a trained discriminator if it has the same size; whether it had.
+
+    Where it knew another number of videos, their embeddings begin anew.
+    """
+    own = discriminator.state_dict()
+    labels = {key for key in own if key.startswith("label_embedding.")}
+    fits = {key for key in own if key in state and state[key].shape == own[key].shape}
+    if set(own) - labels - fits:
+        return False
+    kept = set(own) if labels <= fits else set(own) - labels
+    discriminator.load_state_dict(own | {key: state[key] for key in kept})
+    return True
+
+
+def _part(state: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _scale_is_free(generator: Generator) -> bool:
+    """Whether nothing normalises the weights of the blocks, so that the stream between them may drift."""
+    plain = (isinstance(m, nn.Conv2d) and not parametrize.is_parametrized(m) for m in generator.blocks.modules())
+    return not generator.configuration.spectral_norm and any(plain)
+
+
+@torch.no_grad()
+def _real_conditions(model: ReenactmentModel, store: Heads, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Embeddings (B, identity_size) and descriptors (B, pose_size) of frames spread over the store."""
+    clips = [clips[0] for clips in store.by_person().values()][:LEVELLING_PICTURES]
+    pictures = store.pictures(np.array([store.clips[clip].start for clip in clips]))[0].to(device)
+    return model.identity_encoder(pictures[:, None]), model.pose_encoder(pictures)
 
 
 @torch.no_grad()
@@ -37,7 +115,7 @@ def level_residual_stream(generator: Generator, identity: torch.Tensor, pose: to
     identity (B, identity_size), pose (B, pose_size): embeddings and descriptors of real pictures.
     Raises ValueError for a spectrally normalised generator, whose weights cannot be rescaled.
     """
-    if generator.configuration.spectral_norm:
+    if not _scale_is_free(generator):
         raise ValueError("a spectrally normalised generator keeps its own scale")
     scales: list[float] = []
     hooks = [b.register_forward_hook(lambda _, __, out: scales.append(float(out.std((2, 3)).mean()))) for b in generator.blocks]

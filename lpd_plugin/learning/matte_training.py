@@ -18,7 +18,7 @@ from ..networks.matte import HeadMatte
 from ..progress import Progress
 from .augmentation import recoloured_persons, swapped_backgrounds
 from .checkpoint import module_state, read_checkpoint, restore_optimiser, save_checkpoint
-from .heads_data import HeadStore
+from .data.store import HeadStore
 from .losses.laplacian import laplacian_loss
 
 CHECKPOINT = "checkpoint.safetensors"

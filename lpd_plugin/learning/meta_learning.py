@@ -2,76 +2,121 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import csv
-import time
-from collections import defaultdict
+import math
 from pathlib import Path
 
 import torch
 from torch import nn
 
+from ..errors import BadInput
 from ..networks.configurations import configuration
 from ..networks.discriminator import Discriminator
 from ..networks.model import ReenactmentModel, at_size
 from ..progress import Progress
-from .augmentation import PoseAugmentation, recoloured_persons, shifted, swapped_backgrounds
-from .checkpoint import module_state, read_checkpoint, restore_optimiser, save_checkpoint
-from .contact_sheet import training_sheet, write_png
-from .growth import grow_generator
-from .heads_data import HeadStore
-from .initialisation import fill_plain_encoders
+from .checkpoint import BEST, CHECKPOINT, keep_numbered, module_state, read_checkpoint, restore_optimiser, save_checkpoint
+from .data.sampling import Sampler
+from .data.store import Heads
+from .devices import advance_spectral_norm, compile_networks, use_bfloat16, use_channels_last
+from .growth import start_from
+from .initialisation import initialise
 from .losses.total import LossTerms
-from .sampling import Sample, Sampler
+from .passes import DiscriminatorPass, GeneratorPass
+from .processes import Processes
+from .shown import Shown
 from .training_config import TrainingConfig
+from .training_loop import TrainingLoop
 
-CHECKPOINT = "checkpoint.safetensors"
+OPTIMISERS = {"adam": torch.optim.Adam, "radam": torch.optim.RAdam}
 
 
 class MetaLearning:
-    """A training run in a folder: networks, optimisers, data, and where it stands."""
+    """A training run in a folder: networks, optimisers, data, and where it stands.
 
-    def __init__(self, config: TrainingConfig, store: HeadStore, folder: Path, device: str = "cpu"):
-        self.config, self.store, self.folder, self.device = config, store, Path(folder), device
+    `held_out`: persons that are never trained on, for validation and contact sheets; None = no validation,
+    sheets of training persons. `processes`: this process among those that train together; its device counts.
+    Raises `BadInput` where the folder's checkpoint, or the file to start from, belongs to something else.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, store: Heads, folder: str | Path, device: str | torch.device = "cpu",
+        held_out: Heads | None = None, processes: Processes | None = None,
+    ):  # fmt: skip
+        self.config, self.store, self.folder, self.held_out = config, store, Path(folder), held_out
+        self.processes = processes or Processes(device=torch.device(device))
+        self.device = self.processes.device
+        self.micro_batches = self.processes.share(config.micro_batches)
         torch.manual_seed(config.seed)
         size = at_size(configuration(config.configuration), config.side)
-        self.model = ReenactmentModel(size).to(device)
+        self.model = ReenactmentModel(size).to(self.device)
+        initialise(self.model)
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
-        self.discriminator = Discriminator(size, len(store.clips)).to(device)
+        self.discriminator = Discriminator(size, len(store.clips)).to(self.device)
         self.optimisers = {
-            "generator": _adam(self._parts(), config),
-            "discriminator": _adam([(self.discriminator, config.discriminator_rate)], config),
+            "generator": _optimiser(self._parts(), config),
+            "discriminator": _optimiser([(self.discriminator, config.discriminator_rate)], config),
         }
-        self.augment = PoseAugmentation().to(device)
-        self.losses = LossTerms(config, device)
-        self.sampler = Sampler(store, config.videos, config.identity_pictures, config.targets, config.seed)
-        self.step, self.seconds = 0, 0.0
+        self.losses = LossTerms(config, self.device)
+        sampler = Sampler(store, config.videos, config.identity_pictures, config.targets, config.seed, config.sampling)
+        self.shown = Shown(config, sampler, self.device)
+        self.step, self.seconds, self.best = 0, 0.0, math.inf
         self._start_from_files()
+        self._arrange()
+        self.passes = {
+            "generator": self.processes.wrapped(GeneratorPass(self.model)),
+            "discriminator": self.processes.wrapped(DiscriminatorPass(self.discriminator, self.losses)),
+        }
 
     def _start_from_files(self) -> None:
-        """Resume from this run's own checkpoint, or grow from another run's."""
+        """Resume from this run's own checkpoint, or start from another run's or a weights file."""
         own = self.folder / CHECKPOINT
         if own.exists():
-            tensors, extra = read_checkpoint(own)
+            self._resume(own)
+        elif self.config.grow_from:
+            start_from(self.config.grow_from, self.model, self.discriminator, self.store, self.device)
+        if self.step == 0:  # new blocks are random in both: an average must start where the model does
+            self.average.load_state_dict(self.model.state_dict())
+        self.processes.agree(self.step, f"checkpoints in {self.folder}")
+        self.processes.agree(len(self.store.clips), "numbers of training clips")
+
+    def _resume(self, path: Path) -> None:
+        tensors, extra = read_checkpoint(path)
+        self._check_same_run(extra.get("config", {}), tensors)
+        try:
             for name, module in self._modules().items():
                 module.load_state_dict(module_state(tensors, name))
             for name, optimiser in self.optimisers.items():
                 restore_optimiser(optimiser, tensors, name)
-            self.sampler.random.bit_generator.state = extra["sampler"]
-            torch.set_rng_state(tensors["random/torch"])
-            self.step, self.seconds = extra["step"], extra["seconds"]
-        elif self.config.grow_from:
-            for part, state in _grown_from(self.config.grow_from).items():
-                if part == "generator":
-                    grow_generator(state, self.model.generator)
-                else:
-                    getattr(self.model, part).load_state_dict(state)
-        else:
-            rows = self.sampler.random.choice(len(self.store.frames), min(384, len(self.store.frames)), replace=False)
-            pictures = self.store.pictures(rows)[0].to(self.device)
-            fill_plain_encoders(self.model, pictures, self.augment(pictures))
-        if self.step == 0:  # new blocks are random in both: an average must start where the model does
-            self.average.load_state_dict(self.model.state_dict())
+        except (RuntimeError, ValueError) as error:  # of an older shape of the networks
+            raise BadInput(
+                f"{path} does not fit the networks of '{self.config.configuration}' any more: choose another folder, "
+                "and grow_from to start from that run."
+            ) from error
+        self.step, self.seconds, self.best = extra["step"], extra["seconds"], extra.get("best", math.inf)
+
+    def _check_same_run(self, saved: dict, tensors: dict[str, torch.Tensor]) -> None:
+        for key in ("configuration", "side", "optimiser"):
+            if key in saved and saved[key] != getattr(self.config, key):
+                raise BadInput(
+                    f"{self.folder} holds a run with {key} {saved[key]}, not {getattr(self.config, key)}: choose "
+                    "another folder, and grow_from to start from that run."
+                )
+        labels = len(module_state(tensors, "discriminator").get("label_embedding.weight_orig", ()))
+        if labels != len(self.store.clips):
+            raise BadInput(
+                f"{self.folder} holds a run over {labels} clips, but there are {len(self.store.clips)} now: "
+                "train on the same data, or choose another folder and grow_from to start from that run."
+            )
+
+    def _arrange(self) -> None:
+        """Precision, memory layout and compilation, as configured."""
+        if self.config.channels_last:
+            use_channels_last(self.model, self.discriminator)
+        if self.config.precision == "bfloat16":
+            use_bfloat16(self.model, self.discriminator, self.device)
+        if self.config.compile:
+            compile_networks(self.model, self.discriminator)
 
     def _parts(self) -> list[tuple[nn.Module, float]]:
         """The parts of the model that learn, each with its rate."""
@@ -85,89 +130,96 @@ class MetaLearning:
         return {"model": self.model, "average": self.average, "discriminator": self.discriminator}
 
     def save(self) -> None:
-        """Write the checkpoint of this moment."""
-        extra = {
-            "step": self.step, "seconds": self.seconds, "config": self.config.as_dict(),
-            "sampler": self.sampler.random.bit_generator.state,
-        }  # fmt: skip
-        save_checkpoint(self.folder / CHECKPOINT, self._modules(), self.optimisers, extra)
+        """Write the checkpoint of this moment, and keep it under its step's number too (the last `keep_last`).
+
+        Raises `BadInput` if it cannot be written; the one before stays.
+        """
+        if self.processes.first:
+            path = self.folder / CHECKPOINT
+            save_checkpoint(path, self._modules(), self.optimisers, self._extra())
+            keep_numbered(path, self.step, self.config.keep_last)
+
+    def save_best(self) -> None:
+        """Write the running average alone as the best so far; raises like `save`."""
+        save_checkpoint(self.folder / BEST, {"average": self.average}, {}, self._extra())
+
+    def _extra(self) -> dict:
+        best = {} if math.isinf(self.best) else {"best": self.best}
+        return {"step": self.step, "seconds": self.seconds, "config": self.config.as_dict(), **best}
 
     def run(self, progress: Progress | None = None) -> None:
-        """Train up to config.steps, checkpointing and drawing contact sheets; resumable at any point."""
-        progress = progress or Progress()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        sums, saved = defaultdict(float), time.monotonic()
-        with progress.task("training", self.config.steps) as task, open(self.folder / "log.csv", "a", newline="") as log:
-            task.done = self.step
-            writer = csv.writer(log)
-            try:
-                while self.step < self.config.steps:
-                    started = time.monotonic()
-                    for name, value in self.train_step().items():
-                        sums[name] += value
-                    self.seconds += time.monotonic() - started
-                    if self.step % 25 == 0:
-                        row = [self.step, round(self.seconds)] + [f"{n}={v / 25:.4f}" for n, v in sums.items()]
-                        writer.writerow(row)
-                        log.flush()
-                        progress.note(" ".join(map(str, row)))
-                        sums.clear()
-                    if self.step % self.config.sheet_steps == 0:
-                        write_png(self.folder / "sheet.png", training_sheet(self.average, self.store, self.config.seed))
-                    if time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
-                        self.save()
-                        saved = time.monotonic()
-                    task.advance()
-            finally:
-                self.save()
+        """Train up to config.steps, checkpointing, validating and drawing contact sheets.
+
+        Resumable at any step: going on gives the losses and weights that an uninterrupted run would have.
+        Raises like `TrainingLoop.run`.
+        """
+        TrainingLoop(self, progress).run()
 
     def train_step(self) -> dict[str, float]:
-        """One step of generator and encoders, then of the discriminator once it plays; returns the losses."""
-        for optimiser in self.optimisers.values():  # warm-up
-            for group in optimiser.param_groups:
-                group["lr"] = group["base_lr"] * min(1.0, (self.step + 1) / max(1, self.config.warm_up))
-        sample = self._augmented(self.sampler.draw())
-        identity_each = self.model.identity_encoder.per_picture(sample["identity"])
-        identity = identity_each.mean(1).repeat_interleave(self.config.targets, 0)
-        rgb, mask = self.model.generator(identity, self.model.pose_encoder(sample["pose"]))
+        """One step of generator and encoders, and of the discriminator once it plays; returns the losses by name."""
+        return {name: float(value) for name, value in self.step_once().items()}
+
+    def step_once(self) -> dict[str, torch.Tensor]:
+        """As `train_step`, losses left on the device: means over this process's micro-batches, detached."""
         adversarial = self.step >= self.config.adversarial_from
-        terms = self.losses.generator_terms(
-            rgb * mask, mask, sample, identity_each[:, 0], self.discriminator if adversarial else None
-        )
-        total = sum(terms.values())
-        self.optimisers["generator"].zero_grad(set_to_none=True)
-        total.backward()
+        networks = [self.model.train(), self.discriminator.train()]
+        for network in networks:
+            advance_spectral_norm(network)
+        self._warm_up()
+        terms, fakes = self._generator_gradients(adversarial)
         for part, _ in self._parts():  # apart: an encoder's burst must not quiet the generator
-            nn.utils.clip_grad_norm_(part.parameters(), 20.0)
+            self._clip(part)
         self.optimisers["generator"].step()
         if adversarial:
-            terms["discriminator"] = self._discriminator_step((rgb * mask).detach(), sample)
+            terms["discriminator"] = self._discriminator_gradients(fakes)
+            self._clip(self.discriminator)
+            self.optimisers["discriminator"].step()
+        self.processes.average_statistics(self.model)
         self._update_average()
         self.step += 1
-        return {name: float(value.detach()) for name, value in terms.items()}
+        return terms
 
-    def _discriminator_step(self, fake: torch.Tensor, sample: dict[str, torch.Tensor]) -> torch.Tensor:
-        loss = self.losses.discriminator_loss(self.discriminator, fake, sample)
+    def _warm_up(self) -> None:
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = group["base_lr"] * min(1.0, (self.step + 1) / max(1, self.config.warm_up))
+
+    def _generator_gradients(self, adversarial: bool) -> tuple[dict[str, torch.Tensor], list]:
+        """Backward passes of every micro-batch; the mean terms, and what the discriminator has to judge."""
+        self.optimisers["generator"].zero_grad(set_to_none=True)
+        discriminator, sums, fakes = self.discriminator if adversarial else None, {}, []
+        for micro_batch, alone in self._shares(self.passes["generator"]):
+            sample = self.shown.at(self.step, micro_batch)
+            with alone:
+                rgb, mask, each = self.passes["generator"](sample["identity"], sample["pose"])
+                picture = rgb * mask
+                terms = self.losses.generator_terms(picture, mask, sample, each[:, 0], discriminator)
+                (sum(terms.values()) / len(self.micro_batches)).backward()
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0) + value.detach() / len(self.micro_batches)
+            if adversarial:
+                fakes.append((picture.detach(), {name: sample[name] for name in ("target", "label")}))
+        return sums, fakes
+
+    def _discriminator_gradients(self, fakes: list) -> torch.Tensor:
         self.optimisers["discriminator"].zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimisers["discriminator"].step()
-        return loss
+        total = torch.zeros((), device=self.device)
+        for (fake, sample), (_, alone) in zip(fakes, self._shares(self.passes["discriminator"])):
+            with alone:
+                loss = self.passes["discriminator"](fake, sample) / len(self.micro_batches)
+                loss.backward()
+            total += loss.detach()
+        return total
 
-    @torch.no_grad()
-    def _augmented(self, sample: Sample) -> dict[str, torch.Tensor]:
-        """Pictures as the networks see them: identity (V, K, 3, S, S), pose, target, mask (V*T, ...), label (V*T)."""
-        identity, target = recoloured_persons(sample.identity.to(self.device), sample.target.to(self.device))
-        masks = sample.target_masks.to(self.device).flatten(0, 1)
-        target, masks = shifted(target.flatten(0, 1), masks)
-        pose = self.augment(swapped_backgrounds(target, masks, 0.6))
-        shown = swapped_backgrounds(identity.flatten(0, 1), sample.identity_masks.to(self.device).flatten(0, 1), 0.4)
-        side = self.config.side
-        if target.shape[-1] != side:
-            target, masks = (nn.functional.interpolate(t, (side, side), mode="area") for t in (target, masks))
-        return {
-            "identity": shown.unflatten(0, identity.shape[:2]), "pose": pose, "target": target * masks,
-            "mask": masks, "label": sample.label.to(self.device).repeat_interleave(self.config.targets),
-        }  # fmt: skip
+    def _shares(self, network: nn.Module):
+        """This process's micro-batches; gradients travel between processes with the last of them only."""
+        for micro_batch in self.micro_batches:
+            wait = micro_batch != self.micro_batches[-1] and hasattr(network, "no_sync")
+            yield micro_batch, network.no_sync() if wait else contextlib.nullcontext()
+
+    def _clip(self, part: nn.Module) -> None:
+        if self.config.clip_gradients:
+            nn.utils.clip_grad_norm_(part.parameters(), self.config.clip_gradients)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -180,17 +232,6 @@ class MetaLearning:
                 mean.copy_(value)
 
 
-def _adam(parts: list[tuple[nn.Module, float]], config: TrainingConfig) -> torch.optim.Adam:
+def _optimiser(parts: list[tuple[nn.Module, float]], config: TrainingConfig) -> torch.optim.Optimizer:
     groups = [{"params": part.parameters(), "lr": rate, "base_lr": rate} for part, rate in parts]
-    return torch.optim.Adam(groups, betas=(config.beta1, config.beta2), eps=1e-5)
-
-
-def _grown_from(path: str) -> dict[str, dict[str, torch.Tensor]]:
-    """The running averages of another run, or a weights file, by part."""
-    tensors, extra = read_checkpoint(path)
-    state = module_state(tensors, "average") if extra else {k: v.float() for k, v in tensors.items()}
-    return {part: _part(state, part) for part in ("identity_encoder", "pose_encoder", "generator")}
-
-
-def _part(state: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
-    return {k[len(part) + 1 :]: v for k, v in state.items() if k.startswith(part + ".")}
+    return OPTIMISERS[config.optimiser](groups, betas=(config.beta1, config.beta2), eps=config.adam_eps)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .heads_data import HeadStore
+from .store import Heads
 
 
 @dataclass
@@ -26,19 +26,43 @@ class Sample:
 
 
 class Sampler:
-    """Draws persons evenly (not clips: a person with four clips is no better known than one with one).
+    """Chooses what a step sees; all choices come from one numpy generator.
 
+    by "person": persons evenly (not clips: a person with four clips is no better known than one with one).
     Identity pictures come from another clip of the person where there are two, so that clothes, light and
     place do not count as identity. Half of the persons are mirrored: mirrored people are new people.
-    Reproducible: all choices come from one numpy generator.
+
+    by "video", as published: videos evenly, identity pictures and targets different frames of the same one,
+    nothing mirrored.
     """
 
-    def __init__(self, store: HeadStore, videos: int, identity_pictures: int, targets: int, seed: int):
+    def __init__(
+        self, store: Heads, videos: int, identity_pictures: int, targets: int, seed: int, by: str = "person"
+    ):
         self.store, self.videos, self.pictures, self.targets = store, videos, identity_pictures, targets
         self.persons = list(store.by_person().values())
+        self.seed, self.by = seed, by
         self.random = np.random.default_rng(seed)
 
+    def seek(self, step: int, part: int = 0) -> None:
+        """Make the next draw that of micro-batch `part` of `step`, the same whatever was drawn before."""
+        self.random = np.random.default_rng((self.seed, step, part))
+
     def draw(self) -> Sample:
+        return self._draw_videos() if self.by == "video" else self._draw_persons()
+
+    def _draw_videos(self) -> Sample:
+        clips = np.concatenate(self.persons)
+        labels = self.random.choice(clips, self.videos, replace=self.videos > len(clips))
+        rows, count = [], self.pictures + self.targets
+        for label in labels:
+            own = np.arange(self.store.clips[label].start, self.store.clips[label].stop)
+            rows.append(self.random.choice(own, count, replace=count > len(own)))
+        frames, masks = self.store.pictures(np.stack(rows))
+        k = self.pictures
+        return Sample(frames[:, :k], masks[:, :k], frames[:, k:], masks[:, k:], torch.from_numpy(labels))
+
+    def _draw_persons(self) -> Sample:
         persons = self.random.choice(len(self.persons), self.videos, replace=self.videos > len(self.persons))
         identity_rows, target_rows, labels = [], [], []
         for person in persons:

@@ -1,0 +1,1 @@
+"""Head crops with masks, wherever they lie, and how training draws from them."""
