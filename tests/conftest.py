@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import pytest
+import torch
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -22,6 +23,15 @@ def packaged(package: str, inside: str) -> Path:
     if not path.is_file():
         pytest.skip(f"{package} is installed without {inside}")
     return path
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One thread, as in a process of two: sums are then in one order, and small layers do not wait for a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

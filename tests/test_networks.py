@@ -26,15 +26,18 @@ def compact():
     return ReenactmentModel(configuration("compact")).eval().requires_grad_(False)
 
 
-def test_the_compact_generator_draws_a_frame_in_at_most_5_gflop(compact):
+def test_a_compact_frame_is_drawn_and_painted_in_at_most_5_gflop_a_picture_painted_from(compact):
+    poses, drawing, picture = torch.randn(1, 128), torch.rand(1, 4, 128, 128), torch.rand(1, 4, 256, 256)
     with torch.no_grad(), FlopCounterMode(display=False) as flops:
-        rgb, mask = compact.generator(torch.randn(1, 256), torch.randn(1, 64))
-    assert rgb.shape == (1, 3, 256, 256) and mask.shape == (1, 1, 256, 256)
+        rgb, mask = compact.generator(torch.randn(1, 256), poses)
+        painted, _, _ = compact.painter(torch.cat((rgb, mask), 1).clamp(0, 1), drawing, picture, torch.cat((poses, poses), 1))
+    assert rgb.shape == (1, 3, 128, 128) and mask.shape == (1, 1, 128, 128) and painted.shape == (1, 4, 256, 256)
     assert 0.5e9 < flops.get_total_flops() <= 5e9
 
 
-def test_the_pose_encoder_has_far_less_capacity_than_the_identity_encoder(compact):
-    assert count(compact.pose_encoder) < count(compact.identity_encoder) / 3
+def test_each_half_of_the_pose_descriptor_comes_from_far_less_capacity_than_the_identity(compact):
+    assert count(compact.pose_encoder.backbone) < count(compact.identity_encoder) / 3
+    assert count(compact.pose_encoder) < count(compact.identity_encoder) / 2
 
 
 def test_what_ships_fits_in_48_megabytes_of_half_precision(compact):

@@ -17,13 +17,7 @@ from lpd_plugin.video.tracking.follower import BACKWARDS, Follower
 from lpd_plugin.video.tracking.tracker import default_detector, require_head, track_head
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The finder's layers are small: threads of a busy machine wait for each other longer than they work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

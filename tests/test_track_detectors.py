@@ -18,13 +18,7 @@ from lpd_plugin.video.tracking.yunet import YuNetDetector
 ASTRONAUT_FACE = (178.1, 65.0, 269.5, 176.4)  # by YuNet
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The finder's layers are small: threads of a busy machine wait for each other longer than they work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,7 @@ from lpd_plugin.video.tracking.selection import chosen_head, parse_which
 from lpd_plugin.video.tracking.tracker import default_detector, raw_boxes, see_heads, track_head
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

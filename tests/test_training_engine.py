@@ -100,7 +100,7 @@ def test_micro_batches_that_processes_cannot_share_are_refused(store, tmp_path):
         MetaLearning(small_run(), store, tmp_path / "run", processes=Processes(0, 2))
 
 
-def test_two_processes_learn_what_one_learns_from_the_same_global_batch(store, tmp_path):
+def test_two_processes_learn_what_one_learns_from_the_same_global_batch(store, tmp_path, one_thread):
     config = small_run(micro_batches=2, adversarial_from=1, steps=3, checkpoint_minutes=60)
     alone = MetaLearning(config, store, tmp_path / "alone")
     before = {name: value.clone() for name, value in alone.model.state_dict().items()}

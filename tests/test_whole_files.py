@@ -33,7 +33,7 @@ WRITERS = {
     "a picture": (lambda path: write_png(path, NOISE), "a.png"),
     "tensors": (lambda path: write_tensors(path, {"a": torch.randn(100_000)}), "a.safetensors"),
     "an identity": (
-        lambda path: Identity(torch.randn(512), NOISE[None], "digest").save(path), "a.lpd.safetensors",
+        lambda path: Identity(torch.randn(512), NOISE[None], NOISE[None, ..., 0], "digest").save(path), "a.lpd.safetensors",
     ),
     "a track": (lambda path: _track().save(path), "a.npz"),
 }  # fmt: skip

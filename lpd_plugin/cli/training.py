@@ -68,6 +68,26 @@ def matte(folder, heads, steps, side) -> None:
 
 
 @train.command()
+@click.option("-o", "--folder", required=True, type=click.Path(), help="The run's folder.")
+@click.option("--heads", required=True, type=click.Path(), help="Folder of head clips.")
+@click.option("--from", "start", default=None, type=click.Path(), help="Checkpoint of the generator's run to paint over.")
+@click.option("--steps", default=4000, show_default=True, type=click.IntRange(1), help="Steps in all.")
+@click.option("--side", default="128", show_default=True, type=click.Choice(["128", "256"]), help="Pixels a crop's side.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+def painter(folder, heads, start, steps, side, device) -> None:
+    """Train the painter that carries a person's own pixels into the generator's drawing."""
+    from ..learning.data.heads_folder import read_heads
+    from ..learning.devices import chosen_device
+    from ..learning.painter_training import PainterConfig, PainterTraining
+
+    device = chosen_device(device)
+    store, held_out = (read_heads(heads, split, int(side)) for split in ("train", "val"))
+    with progress_for(False) as progress:
+        config = PainterConfig(steps=steps, side=int(side))
+        PainterTraining(config, store, folder, start, str(device), held_out).run(progress)
+
+
+@train.command()
 @click.argument("run", type=click.Path())
 @click.option("-o", "--output", required=True, type=click.Path(), help="The weights file to write.")
 @click.option("--heads", default=None, type=click.Path(), help="Folder of head clips, for the bank of poses.")

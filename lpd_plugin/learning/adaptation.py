@@ -117,7 +117,7 @@ class AdaptationRun:
         self.adversary = None if discriminator is None else Adversary(discriminator, self.embedding, config.discriminator_rate)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.average_embedding = self.embedding.detach().clone()
-        self._sort_frames(_frames(matte, crops, device))
+        self._sort_frames(_frames(matte, crops, device, self.generator.configuration.image_size))
         self._prepare_foreign_poses()
         groups = [
             {"params": self.generator.parameters(), "base_lr": config.rate},
@@ -129,13 +129,13 @@ class AdaptationRun:
     def _sort_frames(self, frames: Frames) -> None:
         self.learned, self.held_out, self.altered = frames, None, False
         if self.config.steps is None:
-            poses = [self.model.pose_encoder(p.float() / 255) for p in frames.pictures.split(MICRO_BATCH)]
+            poses = [self.model.pose_encoder.latent(p.float() / 255) for p in frames.pictures.split(MICRO_BATCH)]
             split = split_frames(frames, torch.cat(poses).cpu().numpy())
             self.learned, self.held_out, self.altered = split.learned, split.held_out, split.altered
 
     @torch.no_grad()
     def _prepare_foreign_poses(self) -> None:
-        bank = self.model.pose_bank.clone()
+        bank = self.model.pose_bank[:, : self.model.configuration.pose_size].clone()
         device = bank.device
         self.spread = bank.std(0) + 1e-3 if len(bank) > 1 else torch.ones(bank.shape[1], device=device)
         trained, self.judged = split_bank(bank)
@@ -168,7 +168,7 @@ class AdaptationRun:
         rows = random.choice(len(self.learned), config.batch, replace=len(self.learned) < config.batch)
         with torch.no_grad():
             pictures, masks = shifted(*self.learned.rows(rows).floats())
-            poses = self.model.pose_encoder(pictures)
+            poses = self.model.pose_encoder.latent(pictures)
         others = random.choice(len(self.foreign), min(config.foreign, len(self.foreign)), replace=False)
         foreign = self.foreign[others]
         own = len(poses)
@@ -178,7 +178,7 @@ class AdaptationRun:
         loss = content + dice_loss(mask[:own], masks)
         if len(foreign):
             before = self.foreign_masks[others].float() / 255
-            again = self.model.pose_encoder(on_grey(rgb[own:], mask[own:]))
+            again = self.model.pose_encoder.latent(on_grey(rgb[own:], mask[own:]))
             kept = 0.1 * pose_distance(again, foreign, self.spread) + F.l1_loss(mask[own:], before)
             loss = loss + config.keep_pose * kept
         if self.adversary is not None:
@@ -203,10 +203,18 @@ class AdaptationRun:
 
 
 @torch.no_grad()
-def _frames(matte: HeadMatte, crops: np.ndarray, device) -> Frames:
+def _frames(matte: HeadMatte, crops: np.ndarray, device, side: int) -> Frames:
+    """Pictures and mattes at the side that the generator draws."""
     pictures = torch.from_numpy(np.array(crops)).permute(0, 3, 1, 2).contiguous().to(device)
     masks = [(matte(p.float() / 255) * 255).round().byte() for p in pictures.split(MICRO_BATCH)]
-    return Frames(pictures, torch.cat(masks))
+    return Frames(_at_side(pictures, side), _at_side(torch.cat(masks), side))
+
+
+def _at_side(pictures: torch.Tensor, side: int) -> torch.Tensor:
+    if pictures.shape[-1] == side:
+        return pictures
+    parts = [F.interpolate(p.float(), (side, side), mode="area").round().byte() for p in pictures.split(MICRO_BATCH)]
+    return torch.cat(parts)
 
 
 def _middle(pictures: torch.Tensor) -> torch.Tensor:

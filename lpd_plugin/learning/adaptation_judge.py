@@ -51,7 +51,7 @@ class Judge:
         self.pictures, self.masks = held_out.floats()
         self.centre = centre_weight(self.pictures.shape[-1], centre_ratio, self.pictures.device)
         with torch.no_grad():
-            self.poses = torch.cat([model.pose_encoder(p) for p in self.pictures.split(MICRO_BATCH)])
+            self.poses = torch.cat([model.pose_encoder.latent(p) for p in self.pictures.split(MICRO_BATCH)])
             self.person = self._embeddings(on_grey(self.pictures, self.masks)).mean(0, keepdim=True)
         self.foreign = foreign if len(foreign) else self.poses
 
@@ -66,7 +66,7 @@ class Judge:
         distance, likeness = 0.0, 0.0
         for poses in self.foreign.split(MICRO_BATCH):
             heads = on_grey(*generator(embedding.expand(len(poses), -1), poses))
-            distance += float(pose_distance(self.model.pose_encoder(heads), poses, self.spread)) * len(poses)
+            distance += float(pose_distance(self.model.pose_encoder.latent(heads), poses, self.spread)) * len(poses)
             likeness += float(F.cosine_similarity(self._embeddings(heads), self.person).sum())
         count = len(self.foreign)
         return Measurement(step, error / len(self.poses), distance / count, 1 - likeness / count)

@@ -74,7 +74,8 @@ class PoseAugmentation(nn.Module):
 
     "published": scale per axis, elastic, blur, sharpen, emboss, edges, brightness, contrast, saturation, noise,
     JPEG. "strong" adds the full hue circle, channel shuffle and inversion: with mild colour jitter alone, on
-    few persons, the driver's shirt and hair colour came through the descriptor.
+    few persons, the driver's shirt and hair colour came through the descriptor. "colours" is "strong" without
+    the scale and the elastic deformation, for those who compare places.
     """
 
     def __init__(self, kind: str = "strong"):
@@ -87,12 +88,12 @@ class PoseAugmentation(nn.Module):
             K.RandomGaussianBlur((5, 5), (0.3, 1.5), p=0.2), K.RandomSharpness(1.0, p=0.2),
             _Filtered(EMBOSS, 0.6, 0.15), _Filtered(EDGES, 0.3, 0.15),
         ]  # fmt: skip
-        if kind == "strong":
+        if kind != "published":
             colour = [K.ColorJiggle(0.3, 0.3, 0.6, 0.5, p=0.8), K.RandomChannelShuffle(p=0.3), K.RandomInvert(p=0.1)]
         else:
             colour = [K.ColorJiggle(0.3, 0.3, 0.6, 0.0, p=0.8)]
         damage = [K.RandomGaussianNoise(std=0.04, p=0.3), K.RandomJPEG((30.0, 90.0), p=0.2)]
-        self.steps = nn.Sequential(*geometry, *detail, *colour, *damage)
+        self.steps = nn.Sequential(*(geometry if kind != "colours" else []), *detail, *colour, *damage)
 
     @torch.no_grad()
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:

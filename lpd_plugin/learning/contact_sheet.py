@@ -38,3 +38,30 @@ def training_sheet(
         cells = [F.interpolate(c[None], (CELL, CELL), mode="area")[0] for c in cells]
         rows.append(torch.cat(cells, 2))
     return (torch.cat(rows, 1).clamp(0, 1) * 255).byte().permute(1, 2, 0).cpu().numpy()
+
+
+@torch.no_grad()
+def painter_sheet(
+    model: ReenactmentModel, store: Heads, seed: int, device: torch.device | str = "cpu", persons: int = 8
+) -> np.ndarray:
+    """Fixed samples as uint8 RGB (H, W, 3): a row a person, columns: reference, then for each of two drivers (the person
+    itself, the next person) driver, the generator's drawing, the moved reference, painted, mask."""
+    random = np.random.default_rng(seed)
+    groups = list(store.by_person().values())
+    chosen = [groups[i][0] for i in random.choice(len(groups), min(persons, len(groups)), replace=False)]
+    rows = []
+    for index, clip in enumerate(chosen):
+        drivers = [clip, chosen[(index + 1) % len(chosen)]]
+        frames = [random.integers(store.clips[c].start, store.clips[c].stop) for c in (clip, *drivers)]
+        pictures, masks = (t.to(device) for t in store.pictures(np.array(frames)))
+        poses, embedding = model.pose_encoder(pictures), model.identity_encoder(pictures[:1, None])
+        rgb, mask = model.generator(embedding.expand(3, -1), poses)
+        drawn = torch.cat((rgb.clamp(0, 1) * mask, mask), 1)
+        reference = torch.cat((pictures * masks, masks), 1)[:1].expand(2, -1, -1, -1)
+        both = torch.cat((poses[1:], poses[:1].expand(2, -1)), 1)
+        painted, moved, _ = model.painter(drawn[1:], drawn[:1].expand(2, -1, -1, -1), reference, both)
+        cells = [pictures[0]]
+        for k in (0, 1):
+            cells += [pictures[1 + k], drawn[1 + k, :3], moved[k, :3], painted[k, :3], painted[k, 3:].expand(3, -1, -1)]
+        rows.append(torch.cat([F.interpolate(c[None], (CELL, CELL), mode="area")[0] for c in cells], 2))
+    return (torch.cat(rows, 1).clamp(0, 1) * 255).byte().permute(1, 2, 0).cpu().numpy()

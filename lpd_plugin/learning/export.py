@@ -10,7 +10,7 @@ import torch
 from ..errors import BadInput
 from ..networks.configurations import configuration
 from ..networks.matte import HeadMatte
-from ..networks.model import ReenactmentModel, at_size
+from ..networks.model import ReenactmentModel
 from ..weights.files import save_weights
 from .checkpoint import module_state, read_checkpoint
 from .data.heads_folder import read_heads
@@ -34,10 +34,12 @@ def export_run(run: Path, output: Path, heads: str | None = None) -> str:
         return f"{output}: head matte after {extra['step']} steps"
     config = extra["config"]
     full = configuration(config["configuration"])
-    model = ReenactmentModel(at_size(full, config["side"]))
-    model.load_state_dict(module_state(tensors, "average"), strict=False)
     if config["side"] != full.image_size:
-        raise BadInput(f"{run} renders {config['side']} px; grow it to {full.image_size} px (grow_from) before exporting.")
+        todo = f"train a painter over it (lpd train painter --from {run}/checkpoint.safetensors)"
+        todo = todo if full.drawn_size else f"grow it to {full.image_size} px (grow_from)"
+        raise BadInput(f"{run} renders {config['side']} px, not {full.image_size}: {todo} before exporting.")
+    model = ReenactmentModel(full)
+    model.load_state_dict(module_state(tensors, "average"))
     folder = heads or config["heads"]
     model.pose_bank = pose_bank(model.eval(), read_heads(folder, "train", full.encoder_size or full.image_size))
     save_weights(output, model, "reenactment", config["configuration"], training)
@@ -46,7 +48,7 @@ def export_run(run: Path, output: Path, heads: str | None = None) -> str:
 
 @torch.no_grad()
 def pose_bank(model: ReenactmentModel, store: HeadStore, size: int = BANK_SIZE) -> torch.Tensor:
-    """(size, pose_size) descriptors of training frames, as many from each person."""
+    """(size, descriptor_size) descriptors of training frames, as many from each person."""
     random, persons = np.random.default_rng(0), list(store.by_person().values())
     rows = []
     for index in range(size):

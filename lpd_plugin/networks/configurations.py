@@ -28,12 +28,20 @@ class Configuration:
     encoder_size: int | None = None  # encoders see pictures resized to this side; None = as they come
     identity_widths: tuple[int, ...] = ()  # of a "plain" backbone, stage by stage
     pose_widths: tuple[int, ...] = ()
+    # The generator draws this side only, and a painter carries the person's own pixels into the drawing at image_size;
+    # 0 = the generator draws the whole picture (as published).
+    drawn_size: int = 0
     discriminator_channels: int = 64
     discriminator_blocks: int = 7
 
     def channels_at(self, resolution: int) -> int:
         """min(max_channels, base_channels * image_size / resolution), paper section 3.2 as generalised."""
         return min(self.max_channels, self.base_channels * self.image_size // resolution)
+
+    @property
+    def descriptor_size(self) -> int:
+        """Numbers a pose descriptor has: the latent pose, and with a painter the expression it looks at."""
+        return self.pose_size * (2 if self.drawn_size else 1)
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -61,6 +69,7 @@ CONFIGURATIONS = {
         identity_backbone="plain",
         pose_backbone="plain",
         encoder_size=128,
+        drawn_size=128,
         identity_widths=(32, 64, 128, 256, 256),
         pose_widths=(24, 32, 64, 96, 128),
         discriminator_channels=12,

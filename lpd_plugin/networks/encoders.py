@@ -25,10 +25,10 @@ class _Encoder(nn.Module):
         super().__init__()
         self.backbone, self.size = backbone, size
 
-    def _encode(self, pictures: torch.Tensor) -> torch.Tensor:
+    def _sized(self, pictures: torch.Tensor) -> torch.Tensor:
         if self.size is not None and pictures.shape[-1] != self.size:
             pictures = F.interpolate(pictures, (self.size, self.size), mode="bilinear", antialias=True)
-        return self.backbone(pictures)
+        return pictures
 
 
 class IdentityEncoder(_Encoder):
@@ -41,7 +41,7 @@ class IdentityEncoder(_Encoder):
     def per_picture(self, pictures: torch.Tensor) -> torch.Tensor:
         """(B, K, 3, S, S) RGB in [0, 1] -> (B, K, identity_size)."""
         batch, count = pictures.shape[:2]
-        return self._encode(pictures.flatten(0, 1)).unflatten(0, (batch, count))
+        return self.backbone(self._sized(pictures.flatten(0, 1))).unflatten(0, (batch, count))
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """(B, K, 3, S, S) RGB in [0, 1] -> (B, identity_size)."""
@@ -54,7 +54,15 @@ class PoseEncoder(_Encoder):
     def __init__(self, c: Configuration):
         size = c.encoder_size or c.image_size
         super().__init__(_backbone(c.pose_backbone, c.pose_size, c.pose_widths, size, True), c.encoder_size)
+        # What a painter has to know beyond what the generator's drawing shows; learned with the painter.
+        self.expression = _backbone(c.pose_backbone, c.pose_size, c.pose_widths, size, True) if c.drawn_size else None
+
+    def latent(self, pictures: torch.Tensor) -> torch.Tensor:
+        """What the generator is driven by: (B, 3, S, S) RGB in [0, 1] -> (B, pose_size)."""
+        return self.backbone(self._sized(pictures))
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """(B, 3, S, S) RGB in [0, 1] -> (B, pose_size)."""
-        return self._encode(pictures)
+        """The pose descriptor: (B, 3, S, S) RGB in [0, 1] -> (B, descriptor_size), the latent pose first."""
+        pictures = self._sized(pictures)
+        latent = self.backbone(pictures)
+        return latent if self.expression is None else torch.cat((latent, self.expression(pictures)), 1)

@@ -66,8 +66,11 @@ class Generator(nn.Module):
             nn.init.normal_(self.constant)
 
     def affine_parameters(self, identity: torch.Tensor, pose: torch.Tensor) -> torch.Tensor:
-        """All AdaIN biases and scales. identity (B, identity_size), pose (B, pose_size) -> (B, N)."""
-        return self.projector(torch.cat((identity, pose), dim=1))
+        """All AdaIN biases and scales. identity (B, identity_size), pose (B, pose_size or more) -> (B, N).
+
+        Of a descriptor, the latent pose alone is used, its first pose_size numbers.
+        """
+        return self.projector(torch.cat((identity, pose[:, : self.configuration.pose_size]), dim=1))
 
     def render(self, affine: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Pictures from AdaIN parameters (B, N): rgb (B, 3, S, S) in -0.25..1.25, mask (B, 1, S, S) in 0..1."""
@@ -79,7 +82,7 @@ class Generator(nn.Module):
         return 0.75 * x[:, :3] + 0.5, 0.5 * x[:, 3:] + 0.5
 
     def forward(self, identity: torch.Tensor, pose: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """identity (B, identity_size), pose (B, pose_size) -> rgb, mask as `render`; losses see rgb * mask."""
+        """identity (B, identity_size), pose (B, pose_size or more) -> rgb, mask as `render`; losses see rgb * mask."""
         return self.render(self.affine_parameters(identity, pose))
 
     def _split(self, affine: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -10,10 +10,11 @@ from torch import nn
 from .configurations import Configuration
 from .encoders import IdentityEncoder, PoseEncoder
 from .generator import Generator
+from .painter import Painter
 
 
 class ReenactmentModel(nn.Module):
-    """Identity encoder, pose encoder and generator: what it takes to reenact.
+    """Identity encoder, pose encoder, generator, and in small configurations a painter: what it takes to reenact.
 
     The discriminator belongs to training, the matte network to compositing; both are separate.
     """
@@ -23,10 +24,12 @@ class ReenactmentModel(nn.Module):
         self.configuration = configuration
         self.identity_encoder = IdentityEncoder(configuration)
         self.pose_encoder = PoseEncoder(configuration)
-        self.generator = Generator(configuration)
+        drawn = configuration.drawn_size
+        self.generator = Generator(at_size(configuration, drawn) if drawn else configuration)
+        self.painter = Painter(configuration.descriptor_size) if drawn else None
         # Descriptors of many people's poses, kept with the weights: adaptation checks on them that a
         # person's own generator still follows anybody. Empty until training fills it.
-        self.register_buffer("pose_bank", torch.zeros(0, configuration.pose_size))
+        self.register_buffer("pose_bank", torch.zeros(0, configuration.descriptor_size))
         # (identity_size,) where the generator is fine-tuned to one person, whom alone it can draw; else None.
         self.own_identity: torch.Tensor | None = None
 
@@ -46,7 +49,7 @@ class ReenactmentModel(nn.Module):
 
 
 def at_size(configuration: Configuration, side: int) -> Configuration:
-    """The same configuration rendering `side` pixels: the generator's last blocks are left off, so that
+    """The same configuration with a generator alone that renders `side` pixels: its last blocks are left off, so that
     a model grown from it keeps every block (widths at each resolution stay what they were)."""
     base = configuration.channels_at(side)
-    return replace(configuration, image_size=side, base_channels=base)
+    return replace(configuration, image_size=side, base_channels=base, drawn_size=0)

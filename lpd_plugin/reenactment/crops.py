@@ -66,7 +66,7 @@ def chosen_crops(
 
 @torch.inference_mode()
 def encode_crops(model: ReenactmentModel, crops: np.ndarray) -> np.ndarray:
-    """Pose descriptors (B, pose_size) float32 of head crops (B, S, S, 3) uint8 RGB."""
+    """Pose descriptors (B, descriptor_size) float32 of head crops (B, S, S, 3) uint8 RGB."""
     device = model.generator.constant.device
     pictures = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255
     return model.pose_encoder(pictures).float().cpu().numpy()

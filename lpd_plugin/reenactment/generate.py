@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from ..networks.generator import Generator
 from ..networks.model import ReenactmentModel
 from .heads import Head, Heads
 from .identity import Identity, require_same_weights
+from .painting import Painting
 from .pose import Pose
 
 MICRO_BATCH = 4  # beyond that a CPU gains nothing
@@ -41,23 +42,25 @@ class GeneratedHeads(Heads):
         self.identity, self.pose, self.model = identity, pose, model
         self.micro_batch = micro_batch or MICRO_BATCH
         self.size, self.times = model.configuration.image_size, pose.times
-        self._generator: Generator | None = None
+        self._drawing: Callable | None = None
 
     def retimed(self, times: np.ndarray, end_policy: str) -> "GeneratedHeads":
         heads = GeneratedHeads(self.identity, self.pose.sampled(times, end_policy), self.model, self.micro_batch)
-        heads._generator = self._generator
+        heads._drawing = self._drawing
         return heads
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(self.pose.fingerprint().encode())
+        digest = hashlib.sha256(f"{self.pose.fingerprint()} {self.model.digest}".encode())
+        digest.update(self.identity.pictures.tobytes() + self.identity.mattes.tobytes())
         digest.update(self.identity.embedding.numpy().tobytes())
         for name in sorted(self.identity.adapted):
             digest.update(self.identity.adapted[name].numpy().tobytes())
         return digest.hexdigest()
 
     def __iter__(self) -> Iterator[Head | None]:
-        if self._generator is None:
-            self._generator = generator_for(self.identity, self.model)
+        if self._drawing is None:
+            generator = generator_for(self.identity, self.model)
+            self._drawing = Painting(self.identity, self.model, generator) if self.model.painter else generator
         for start in range(0, len(self), self.micro_batch):
             stop = min(start + self.micro_batch, len(self))
             here = np.flatnonzero(self.pose.present[start:stop])
@@ -70,6 +73,6 @@ class GeneratedHeads(Heads):
         device = self.model.generator.constant.device
         poses = torch.from_numpy(descriptors).to(device)
         identity = self.identity.embedding.to(device).expand(len(poses), -1)
-        rgb, mask = self._generator(identity, poses)
+        rgb, mask = self._drawing(identity, poses)
         rgb, mask = rgb.clamp(0, 1).permute(0, 2, 3, 1).float().cpu().numpy(), mask[:, 0].float().cpu().numpy()
         return [Head(r, m) for r, m in zip(rgb, mask)]

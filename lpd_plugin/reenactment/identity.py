@@ -13,21 +13,25 @@ from safetensors import SafetensorError, safe_open
 
 from ..errors import BadInput
 from ..networks.model import ReenactmentModel
-from ..weights.files import OWN_IDENTITY, file_digest
+from ..weights.files import OWN_IDENTITY, file_digest, load_matte
 from ..whole_files import write_tensors
+
+MICRO_BATCH = 8
 
 
 @dataclass(frozen=True)
 class Identity:
     """One person for one set of weights.
 
-    embedding (identity_size,) float32; pictures (K, S, S, 3) uint8 RGB head crops; adapted: the generator's
+    embedding (identity_size,) float32; pictures (K, S, S, 3) uint8 RGB head crops; mattes (K, S, S) uint8, of the heads in
+    them, where the weights have a painter, else (0, S, S); adapted: the generator's
     changed parameters by name (half precision), empty without adaptation; weights: digest of the model file;
     about: how it was made.
     """
 
     embedding: torch.Tensor
     pictures: np.ndarray
+    mattes: np.ndarray
     weights: str
     weights_name: str = "compact"
     adapted: dict[str, torch.Tensor] = field(default_factory=dict)
@@ -36,6 +40,7 @@ class Identity:
     def save(self, path: str | os.PathLike) -> None:
         """Write one safetensors file (custom suffix .lpd.safetensors), whole or not at all."""
         tensors = {"embedding": self.embedding, "pictures": torch.from_numpy(self.pictures)}
+        tensors["mattes"] = torch.from_numpy(self.mattes)
         tensors |= {f"adapted.{k}": v for k, v in self.adapted.items()}
         metadata = {
             "kind": "identity", "weights": self.weights, "weights_name": self.weights_name, "about": json.dumps(self.about),
@@ -60,7 +65,7 @@ class Identity:
             raise BadInput(f"{path} is not an LPD identity; make one with SaveIdentity.")
         adapted = {k.removeprefix("adapted."): v for k, v in tensors.items() if k.startswith("adapted.")}
         return cls(
-            tensors["embedding"], tensors["pictures"].numpy(), metadata["weights"], metadata["weights_name"],
+            tensors["embedding"], tensors["pictures"].numpy(), tensors["mattes"].numpy(), metadata["weights"], metadata["weights_name"],
             adapted, json.loads(metadata["about"]),
         )  # fmt: skip
 
@@ -68,7 +73,7 @@ class Identity:
     @classmethod
     def _of_weights(cls, path: Path, embedding: torch.Tensor) -> "Identity":
         pictures = np.zeros((0, 256, 256, 3), np.uint8)
-        return cls(embedding.float(), pictures, file_digest(path), str(path), about={"fine-tuned": path.name})
+        return cls(embedding.float(), pictures, pictures[..., 0], file_digest(path), str(path), about={"fine-tuned": path.name})
 
 
 def require_same_weights(identity: Identity, model: ReenactmentModel, what: str) -> None:
@@ -86,4 +91,13 @@ def encode_identity(model: ReenactmentModel, crops: np.ndarray, weights_name: st
     device = model.generator.constant.device
     pictures = torch.from_numpy(np.ascontiguousarray(crops)).to(device).permute(0, 3, 1, 2).float() / 255
     embedding = model.embedding_of(pictures)
-    return Identity(embedding.cpu().clone(), np.asarray(crops), model.digest, weights_name, about={"pictures": len(crops)})
+    mattes = _mattes(pictures) if model.painter is not None else np.zeros((0, *crops.shape[1:3]), np.uint8)
+    about = {"pictures": len(crops)}
+    return Identity(embedding.cpu().clone(), np.asarray(crops), mattes, model.digest, weights_name, about=about)
+
+
+def _mattes(pictures: torch.Tensor) -> np.ndarray:
+    """Foreground mattes (K, S, S) uint8 of pictures (K, 3, S, S) in [0, 1]."""
+    matte = load_matte(device=str(pictures.device))
+    parts = [(matte(part)[:, 0] * 255).round().byte() for part in pictures.split(MICRO_BATCH)]
+    return torch.cat(parts).cpu().numpy()

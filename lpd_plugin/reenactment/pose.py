@@ -126,7 +126,7 @@ def encode_pose(model: ReenactmentModel, clip: Clip, track: Track, progress: Pro
     if not track.present.any():
         raise BadInput(f"No head was found in the driving clip {clip.describe()}; choose another, or set a box by hand.")
     count = len(track)
-    descriptors = np.zeros((count, model.configuration.pose_size), np.float32)
+    descriptors = np.zeros((count, model.configuration.descriptor_size), np.float32)
     present, batch = np.zeros(count, bool), []
 
     def flush():

@@ -1,0 +1,125 @@
+"""The painter: carries a reference picture's own pixels into the pose that the generator drew.
+
+What a small generator draws has the right pose and outline and little detail; a picture of the person has all the detail
+in another pose. Both poses are drawn by the same generator for the same identity, so the motion between the two drawings
+is the motion that the reference has to make. Found coarse to fine, as X2Face (Wiles et al. 2018) and first order motion
+models (Siarohin et al. 2019) warp a source; what the reference does not show is painted.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+WIDTHS = (32, 48, 64, 96, 128)  # at 1/2, 1/4 .. 1/32 of the side at which motion is looked for
+MOTION_SIDE = 128  # pixels: pictures are looked at in this size, whatever size is painted
+PAINT_WIDTH = 24
+TRUST = 2.0  # logit: an untrained painter shows the reference, not the drawing
+REACH = 0.5  # of half the side: what a motion output of 1 means
+
+
+class MotionBlock(nn.Module):
+    """3x3, group norm, SiLU, twice, around a 1x1 skip; `film` (B, 2 * outputs) scales and shifts the first norm."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(inputs, outputs, 3, stride, 1), nn.Conv2d(outputs, outputs, 3, 1, 1)
+        self.skip = nn.Conv2d(inputs, outputs, 1, stride)
+        self.n, self.m = nn.GroupNorm(8, outputs), nn.GroupNorm(8, outputs)
+
+    def forward(self, x: torch.Tensor, film: torch.Tensor | None = None) -> torch.Tensor:
+        out = self.n(self.a(x))
+        if film is not None:
+            scale, shift = film.chunk(2, 1)
+            out = out * (1 + scale[..., None, None]) + shift[..., None, None]
+        return F.silu(self.m(self.b(F.silu(out))) + self.skip(x))
+
+
+class Painter(nn.Module):
+    """From two drawings of a person and one real picture of it: the picture in the first drawing's pose.
+
+    descriptor_size: of the pose descriptors, which say what the drawings are too coarse to show.
+    """
+
+    def __init__(self, descriptor_size: int):
+        super().__init__()
+        down, width = [], 12
+        for outputs in WIDTHS:
+            down.append(MotionBlock(width, outputs, 2))
+            width = outputs
+        self.d = nn.ModuleList(down)
+        self.mid = MotionBlock(width, width)
+        self.sizes = [2 * width, 2 * WIDTHS[-2], 2 * WIDTHS[-3]]
+        self.film = nn.Sequential(nn.Linear(2 * descriptor_size, 256), nn.SiLU(), nn.Linear(256, sum(self.sizes)))
+        up, ends = [], [nn.Conv2d(width, 3, 3, 1, 1)]
+        for outputs in WIDTHS[-2::-1]:
+            up.append(MotionBlock(width + outputs, outputs))
+            ends.append(nn.Conv2d(outputs, 3, 3, 1, 1))
+            width = outputs
+        self.u, self.flows = nn.ModuleList(up), nn.ModuleList(ends)
+        self.last = nn.Sequential(
+            nn.Conv2d(width + 9, PAINT_WIDTH, 3, 1, 1), nn.SiLU(), nn.Conv2d(PAINT_WIDTH, PAINT_WIDTH, 3, 1, 1), nn.SiLU(),
+            nn.Conv2d(PAINT_WIDTH, 5, 3, 1, 1),
+        )  # fmt: skip
+        for layer in (self.film[-1], self.last[-1], *ends):  # begins as: the reference, unmoved
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def motion(
+        self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, poses: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """All pictures (B, 4, s, s), s = MOTION_SIDE; poses (B, 2 * descriptor_size), wanted and reference's.
+
+        Returns motion (B, 2, s/2, s/2): where in the reference to look, x and y, in half sides from each place;
+        trust (B, 1, s/2, s/2), a logit: how far the reference shows what is there; features (B, C, s/2, s/2).
+        """
+        x, skips = torch.cat((drawn, drawn_reference, reference), 1), []
+        for block in self.d:
+            x = block(x)
+            skips.append(x)
+        films = list(self.film(poses).split(self.sizes, 1))
+        x = self.mid(x, films.pop(0))
+        out = self.flows[0](x)
+        for level, (block, end) in enumerate(zip(self.u, list(self.flows)[1:])):
+            x = F.interpolate(x, scale_factor=2, mode="nearest")
+            x = block(torch.cat((x, skips[-2 - level]), 1), films.pop(0) if films else None)
+            out = F.interpolate(out, scale_factor=2, mode="bilinear", align_corners=False) + end(x)
+        return REACH * out[:, :2], out[:, 2:], x
+
+    def paint(self, features: torch.Tensor, moved: torch.Tensor, trust: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+        """The moved reference and, where it shows nothing, the retouched drawing: (B, 4, S, S); and how much of each."""
+        features, trust, drawn = (resized(t, moved.shape[-1]) for t in (features, trust, drawn))
+        change = self.last(torch.cat((features, moved, drawn, trust), 1))
+        share = torch.sigmoid(trust + change[:, 4:] + TRUST + 1)
+        retouched = torch.sigmoid(torch.logit(drawn.clamp(0.02, 0.98)) + 4 * change[:, :4])
+        return share * moved + (1 - share) * retouched
+
+    def forward(
+        self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, poses: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """drawn, drawn_reference (B, 4, s, s) and reference (B, 4, S, S): premultiplied RGB and mask in [0, 1];
+        poses (B, 2 * descriptor_size) -> painted (B, 4, S, S), premultiplied, the moved reference alone
+        (B, 4, S, S), and the motion (B, 2, h, h) in half sides."""
+        small = (resized(t, MOTION_SIDE) for t in (drawn, drawn_reference, reference))
+        motion, trust, features = self.motion(*small, poses)
+        moved = moved_by(reference, motion)
+        return self.paint(features, moved, trust, drawn), moved, motion
+
+
+def resized(pictures: torch.Tensor, side: int) -> torch.Tensor:
+    """Pictures (B, C, s, s) at another side: averaged down, interpolated up."""
+    if pictures.shape[-1] == side:
+        return pictures
+    if pictures.shape[-1] > side:
+        return F.interpolate(pictures, (side, side), mode="area")
+    return F.interpolate(pictures, (side, side), mode="bilinear", align_corners=False)
+
+
+def moved_by(pictures: torch.Tensor, motion: torch.Tensor) -> torch.Tensor:
+    """Pictures (B, C, S, S) seen through a motion (B, 2, h, h) in half sides; borders continue outside."""
+    side = pictures.shape[-1]
+    motion = F.interpolate(motion, (side, side), mode="bilinear", align_corners=False)
+    axis = (torch.arange(side, device=pictures.device, dtype=pictures.dtype) * 2 + 1) / side - 1
+    places = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[None] + motion
+    return F.grid_sample(pictures, places.permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=False)

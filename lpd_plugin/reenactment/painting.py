@@ -1,0 +1,77 @@
+"""One person painted from its own pictures: which of them each moment is taken from, and how they are mixed."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import BadInput
+from ..networks.generator import Generator
+from ..networks.model import ReenactmentModel
+from ..networks.painter import resized
+from .identity import Identity
+
+SHARED_BY = 3  # pictures that a moment is painted from, at most
+UNSEEN = 0.03  # a share below which a picture is not worth painting from
+SAME_POSE = 0.05  # mean squared distance, in spreads of the bank: pictures nearer than that are as good as each other
+MICRO_BATCH = 8
+
+
+class Painting:
+    """The person's pictures, ready to be painted from; called like a generator.
+
+    Raises `BadInput` for an identity without pictures or mattes.
+    """
+
+    def __init__(self, identity: Identity, model: ReenactmentModel, generator: Generator):
+        if not len(identity.pictures) or len(identity.mattes) != len(identity.pictures):
+            raise BadInput("The identity holds no pictures to paint from; make it again from footage of the person.")
+        self.model, self.generator = model, generator
+        self.pictures, self.mattes = torch.from_numpy(identity.pictures), torch.from_numpy(identity.mattes)
+        device = model.generator.constant.device
+        embedding = identity.embedding.to(device)
+        with torch.inference_mode():
+            pictures = [part.to(device).permute(0, 3, 1, 2).float() / 255 for part in self.pictures.split(MICRO_BATCH)]
+            self.descriptors = torch.cat([model.pose_encoder(part) for part in pictures])
+            parts = self.descriptors.split(MICRO_BATCH)
+            self.drawings = torch.cat([self._drawn(embedding.expand(len(part), -1), part) for part in parts])
+        bank = model.pose_bank
+        self.spread = bank.std(0) + 1e-3 if len(bank) > 1 else torch.ones_like(self.descriptors[0])
+
+    def __call__(self, identity: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """identity (B, identity_size), poses (B, descriptor_size) -> rgb (B, 3, S, S), straight; mask (B, 1, S, S)."""
+        drawn = self._drawn(identity, poses)
+        shares = self._shares(poses)
+        moments, rows = shares.nonzero(as_tuple=True)
+        side = self.model.configuration.image_size
+        painted = torch.zeros(len(poses), 4, side, side, device=poses.device)
+        for moment, row in zip(moments.split(MICRO_BATCH), rows.split(MICRO_BATCH)):
+            both = torch.cat((poses[moment], self.descriptors[row]), 1)
+            result, _, _ = self.model.painter(drawn[moment], self.drawings[row], self._references(row), both)
+            painted.index_add_(0, moment, result * shares[moment, row][:, None, None, None])
+        rgb, mask = painted[:, :3], painted[:, 3:].clamp(0, 1)
+        return (rgb / mask.clamp_min(1 / 255)).clamp(0, 1), mask
+
+    def _drawn(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
+        """What the generator draws, premultiplied: (B, 4, s, s) in [0, 1]."""
+        rgb, mask = self.generator(identity, poses)
+        return torch.cat((rgb.clamp(0, 1) * mask, mask), 1)
+
+    def _shares(self, poses: torch.Tensor) -> torch.Tensor:
+        """How much of each pose is painted from each picture, (B, K): the nearest few, fading so that none pops in or out."""
+        distance = ((poses[:, None] - self.descriptors[None]) / self.spread).square().mean(2)
+        near, rows = distance.topk(min(SHARED_BY + 1, distance.shape[1]), dim=1, largest=False)
+        weights = ((near[:, :1] + SAME_POSE) / (near + SAME_POSE)).square()  # relative: however far apart pictures lie
+        if weights.shape[1] > SHARED_BY:  # a picture enters with the weight 0 when it is as near as the one it replaces
+            weights = weights - weights[:, -1:]
+        weights = (weights - UNSEEN * weights.sum(1, keepdim=True)).clamp_min(0)
+        shares = torch.zeros_like(distance).scatter_(1, rows, weights)
+        alike = distance == near[:, :1]  # pictures that are all as near: nothing is left of the differences
+        shares = torch.where(shares.sum(1, keepdim=True) > 1e-6, shares, alike.to(shares))
+        return shares / shares.sum(1, keepdim=True)
+
+    def _references(self, rows: torch.Tensor) -> torch.Tensor:
+        """The pictures of some rows, premultiplied: (B, 4, S, S)."""
+        device, rows = self.descriptors.device, rows.cpu()
+        pictures = self.pictures[rows].to(device).permute(0, 3, 1, 2).float() / 255
+        mattes = self.mattes[rows].to(device)[:, None].float() / 255
+        return resized(torch.cat((pictures * mattes, mattes), 1), self.model.configuration.image_size)

@@ -1,0 +1,128 @@
+"""The painter: the person's own pixels, moved into the pose that the generator drew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from training_runs import two_persons
+
+from lpd_plugin.errors import BadInput
+from lpd_plugin.learning.data.store import HeadStore
+from lpd_plugin.learning.painter_training import PainterConfig, PainterTraining
+from lpd_plugin.networks.configurations import configuration
+from lpd_plugin.networks.model import ReenactmentModel, at_size
+from lpd_plugin.networks.painter import Painter, moved_by
+from lpd_plugin.reenactment.identity import encode_identity
+from lpd_plugin.reenactment.painting import Painting
+from lpd_plugin.video.crop import crop_square
+from lpd_plugin.video.open import open_clip
+from lpd_plugin.video.track import CropBox
+from lpd_plugin.weights.files import load_model
+
+
+@pytest.fixture(scope="module")
+def store(carphone, astronaut) -> HeadStore:
+    return two_persons(carphone, astronaut)
+
+
+@pytest.fixture(scope="module")
+def run_of_a_generator(tmp_path_factory):
+    """A checkpoint as meta-learning at the drawn size writes it, untrained."""
+    from lpd_plugin.learning.checkpoint import save_checkpoint
+
+    path = tmp_path_factory.mktemp("generator") / "checkpoint.safetensors"
+    torch.manual_seed(0)
+    model = ReenactmentModel(at_size(configuration("compact"), 128))
+    save_checkpoint(path, {"average": model}, {}, {"config": {"configuration": "compact", "side": 128}})
+    return path
+
+
+@pytest.fixture(scope="module")
+def man(carphone) -> np.ndarray:
+    """Four moments of the talking man, 256 px."""
+    frames = list(open_clip(carphone).frames())[::32]
+    return np.stack([crop_square(frame.rgb(), CropBox(30, 5, 110), 256) for frame in frames])
+
+
+def premultiplied(store: HeadStore, rows) -> torch.Tensor:
+    pictures, masks = store.pictures(np.array(rows))
+    return torch.cat((pictures * masks, masks), 1)
+
+
+def test_an_untrained_painter_shows_the_reference_where_it_is(store):
+    reference, other = premultiplied(store, [0, 30]), premultiplied(store, [10, 35])
+    painted, moved, motion = Painter(16)(other, reference, reference, torch.randn(2, 32))
+    assert motion.abs().max() == 0
+    assert torch.allclose(moved, reference, atol=1e-5)
+    share = torch.sigmoid(torch.tensor(3.0))
+    assert torch.allclose(painted, share * reference + (1 - share) * other.clamp(0.02, 0.98), atol=1e-5)
+
+
+def test_a_motion_says_where_to_look_in_half_sides(store):
+    picture = premultiplied(store, [0])
+    motion = torch.zeros(1, 2, 64, 64)
+    motion[:, 0], motion[:, 1] = 0.25, -0.125  # 16 pixels to the right, 8 up
+    moved = moved_by(picture, motion)
+    assert torch.allclose(moved[:, :, 8:, :112], picture[:, :, :-8, 16:], atol=1e-5)
+
+
+def test_a_painters_run_stopped_and_resumed_learns_the_same(store, run_of_a_generator, tmp_path):
+    config = PainterConfig(pairs=2, steps=2)
+    whole = PainterTraining(replace(config, steps=4), store, tmp_path / "whole", run_of_a_generator)
+    losses = [whole.train_step() for _ in range(4)]
+    PainterTraining(config, store, tmp_path / "parts", run_of_a_generator).run()
+    again = PainterTraining(replace(config, steps=4), store, tmp_path / "parts")
+    assert [again.train_step() for _ in range(2)] == losses[2:]
+    for name, value in whole.average.state_dict().items():
+        assert torch.equal(value, again.average.state_dict()[name]), name
+    assert (tmp_path / "parts" / "sheet.png").stat().st_size > 1000
+
+
+def test_a_painter_learns_and_leaves_generator_and_encoders_alone(store, run_of_a_generator, tmp_path):
+    run = PainterTraining(PainterConfig(pairs=2), store, tmp_path / "run", run_of_a_generator)
+    before = {name: value.clone() for name, value in run.model.state_dict().items()}
+    run.train_step()
+    changed = {n for n, v in run.model.state_dict().items() if not torch.equal(v, before[n])}
+    assert changed and all(n.startswith(("painter.", "pose_encoder.expression.")) for n in changed)
+
+
+def test_a_painter_without_a_generator_to_start_from_is_refused(store, tmp_path):
+    with pytest.raises(BadInput, match="holds no painter's run yet"):
+        PainterTraining(PainterConfig(), store, tmp_path / "run")
+    with pytest.raises(BadInput, match="'published' has no painter"):
+        PainterTraining(PainterConfig(configuration="published"), store, tmp_path / "run")
+
+
+def test_a_person_driven_by_its_own_picture_is_that_picture(man):
+    """Among several pictures the one in the wanted pose is painted from, and is hardly changed."""
+    model = load_model()
+    identity = encode_identity(model, man)
+    painting = Painting(identity, model, model.generator)
+    with torch.inference_mode():
+        rgb, mask = painting(identity.embedding.expand(len(man), -1), painting.descriptors)
+    inside = torch.from_numpy(identity.mattes).float() / 255 > 0.9
+    error = (rgb - torch.from_numpy(man).permute(0, 3, 1, 2) / 255).abs().mean(1)
+    assert error[inside].mean() < 0.03
+    assert ((mask[:, 0] > 0.5) == (torch.from_numpy(identity.mattes) > 127)).float().mean() > 0.95
+
+
+def test_what_is_painted_changes_without_a_jump_from_one_picture_to_the_next(man):
+    model = load_model()
+    identity = encode_identity(model, man)
+    painting = Painting(identity, model, model.generator)
+    steps = torch.linspace(0, 1, 41)[:, None]
+    way = torch.lerp(painting.descriptors[:1], painting.descriptors[3:4], steps)
+    shares = painting._shares(way)
+    assert torch.allclose(shares.sum(1), torch.ones(len(way)))
+    assert shares[0].argmax() == 0 and shares[-1].argmax() == 3
+    assert shares.diff(dim=0).abs().max() < 0.25
+
+
+def test_an_identity_without_pictures_cannot_be_painted(man):
+    model = load_model()
+    identity = replace(encode_identity(model, man), pictures=man[:0])
+    with pytest.raises(BadInput, match="holds no pictures to paint from"):
+        Painting(identity, model, model.generator)
