@@ -12,7 +12,8 @@ from lpd_plugin.compositing.fill import fill_smoothly, push_pull
 from lpd_plugin.compositing.look import look_at, person_mattes
 from lpd_plugin.compositing.plate import clean_plate, plate_from_picture
 from lpd_plugin.compositing.region import Rect
-from lpd_plugin.compositing.square import tidied, typical_person
+from lpd_plugin.compositing.square import typical_person
+from lpd_plugin.reenactment.mattes import tidied
 from lpd_plugin.video.batch_clip import BatchClip
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.track import CropBox

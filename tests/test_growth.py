@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.utils.parametrizations import weight_norm
 
 from lpd_plugin.learning.growth import grow_generator, level_residual_stream
 from lpd_plugin.networks.configurations import configuration
@@ -58,3 +59,24 @@ def test_a_grown_generator_keeps_the_blocks_it_had():
     assert torch.equal(grown.projector[2].bias[:rows], small.projector[2].bias)
     identity, pose = conditions(small)
     assert torch.equal(small.affine_parameters(identity, pose), grown.affine_parameters(identity, pose)[:, :rows])
+
+
+@torch.no_grad()
+def test_a_weight_normalised_generator_draws_the_same_once_loaded_into_a_plain_one():
+    normalised, plain = a_generator_whose_stream_drifted(), a_generator_whose_stream_drifted()
+    for parameter in plain.parameters():
+        parameter.zero_()
+    for module in normalised.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            weight_norm(module)
+    grow_generator(normalised.state_dict(), plain)
+    identity, pose = conditions(plain)
+    for theirs, ours in zip(normalised(identity, pose), plain(identity, pose)):
+        assert torch.allclose(theirs, ours, atol=1e-5)
+
+
+def test_weights_that_the_larger_generator_has_no_place_for_are_not_passed_over():
+    small = a_generator_whose_stream_drifted(16)
+    state = small.state_dict() | {"blocks.0.gate.weight": torch.zeros(1)}
+    with pytest.raises(RuntimeError, match="blocks.0.gate.weight"):
+        grow_generator(state, small)

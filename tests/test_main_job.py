@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from lpd_plugin.graph.workflow import parse_workflow_text
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.planes import plane_views
 from lpd_plugin.video.tracking.tracker import track_head
+from lpd_plugin.video.writer import write_clip
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +148,24 @@ def test_what_could_not_be_written_is_refused_before_any_work(short, carphone, t
     with pytest.raises(BadInput, match="exists already"):
         reenact(tmp_path, short, carphone, Working())
     assert (tmp_path / "out.mkv").read_text() == "precious"
+
+
+def test_of_footage_cut_short_what_is_left_is_rendered_and_that_is_said(short, carphone, tmp_path):
+    whole = tmp_path / "whole.mkv"
+    write_clip(open_clip(short), whole, "ffv1")
+    torn = tmp_path / "torn.mkv"
+    torn.write_bytes(whole.read_bytes()[: whole.stat().st_size * 7 // 10])
+    output, rendered = reenact(tmp_path, torn, carphone, end="hold")
+    assert 5 <= rendered.frames < 12 and open_clip(output).timestamps() == open_clip(torn).timestamps()
+    assert any("torn.mkv is damaged or cut short" in note for note in rendered.notes)
+
+
+def test_a_disk_that_fills_up_during_a_render_is_named_and_nothing_is_left(short, carphone, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))  # the kernel refuses to write on
+    try:
+        with pytest.raises(BadInput, match="the disk of .* is full, so out.mkv was not written"):
+            reenact(tmp_path, short, carphone, end="hold")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.glob("*.mkv")) and not list(tmp_path.glob(".*part*"))

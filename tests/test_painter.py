@@ -11,7 +11,9 @@ from training_runs import two_persons
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.learning.data.store import HeadStore
-from lpd_plugin.learning.painter_training import PainterConfig, PainterTraining
+from lpd_plugin.learning.face_measures import NAMES
+from lpd_plugin.learning.painter_pairs import displaced
+from lpd_plugin.learning.painter_training import PainterConfig, PainterTraining, point_loss
 from lpd_plugin.networks.configurations import configuration
 from lpd_plugin.networks.model import ReenactmentModel, at_size
 from lpd_plugin.networks.painter import Painter, moved_by
@@ -37,6 +39,17 @@ def run_of_a_generator(tmp_path_factory):
     torch.manual_seed(0)
     model = ReenactmentModel(at_size(configuration("compact"), 128))
     save_checkpoint(path, {"average": model}, {}, {"config": {"configuration": "compact", "side": 128}})
+    return path
+
+
+@pytest.fixture(scope="module")
+def run_of_a_reader(tmp_path_factory):
+    """A checkpoint as the face reader's training writes it, untrained."""
+    from lpd_plugin.learning.checkpoint import save_checkpoint
+
+    path = tmp_path_factory.mktemp("reader") / "checkpoint.safetensors"
+    torch.manual_seed(1)
+    save_checkpoint(path, {"average": ReenactmentModel(configuration("compact")).pose_encoder.face}, {}, {})
     return path
 
 
@@ -69,24 +82,64 @@ def test_a_motion_says_where_to_look_in_half_sides(store):
     assert torch.allclose(moved[:, :, 8:, :112], picture[:, :, :-8, 16:], atol=1e-5)
 
 
-def test_a_painters_run_stopped_and_resumed_learns_the_same(store, run_of_a_generator, tmp_path):
-    config = PainterConfig(pairs=2, steps=2)
-    whole = PainterTraining(replace(config, steps=4), store, tmp_path / "whole", run_of_a_generator)
-    losses = [whole.train_step() for _ in range(4)]
-    PainterTraining(config, store, tmp_path / "parts", run_of_a_generator).run()
-    again = PainterTraining(replace(config, steps=4), store, tmp_path / "parts")
-    assert [again.train_step() for _ in range(2)] == losses[2:]
+def test_hair_that_the_crop_cuts_off_is_not_drawn_out_above_and_a_body_goes_on_below():
+    picture = torch.ones(1, 4, 128, 128)
+    motion = torch.zeros(1, 2, 64, 64)
+    motion[:, 1] = -0.25  # everything comes down by 16 pixels
+    down = moved_by(picture, motion)
+    assert down[:, :, :12].max() == 0 and down[:, :, 16:].min() == 1
+    assert moved_by(picture, -motion).min() == 1
+
+
+def test_a_painters_run_stopped_and_resumed_learns_the_same(store, run_of_a_generator, run_of_a_reader, tmp_path):
+    config, beginning = PainterConfig(pairs=3, steps=4), {"start": run_of_a_generator, "reader": run_of_a_reader}
+    whole = PainterTraining(config, store, tmp_path / "whole", **beginning)
+    for _ in range(4):
+        whole.train_step()
+    first = PainterTraining(config, store, tmp_path / "parts", **beginning)
+    first.train_step(), first.train_step()
+    (tmp_path / "parts").mkdir()
+    first.save()
+    again = PainterTraining(config, store, tmp_path / "parts")
+    assert again.step == 2
+    again.run()
     for name, value in whole.average.state_dict().items():
         assert torch.equal(value, again.average.state_dict()[name]), name
     assert (tmp_path / "parts" / "sheet.png").stat().st_size > 1000
 
 
-def test_a_painter_learns_and_leaves_generator_and_encoders_alone(store, run_of_a_generator, tmp_path):
-    run = PainterTraining(PainterConfig(pairs=2), store, tmp_path / "run", run_of_a_generator)
+def test_a_painter_learns_and_leaves_generator_and_encoders_alone(store, run_of_a_generator, run_of_a_reader, tmp_path):
+    run = PainterTraining(PainterConfig(pairs=3), store, tmp_path / "run", run_of_a_generator, reader=run_of_a_reader)
     before = {name: value.clone() for name, value in run.model.state_dict().items()}
     run.train_step()
     changed = {n for n, v in run.model.state_dict().items() if not torch.equal(v, before[n])}
-    assert changed and all(n.startswith(("painter.", "pose_encoder.expression.")) for n in changed)
+    assert changed and all(n.startswith("painter.") for n in changed)
+
+
+def test_a_painter_without_a_face_reader_is_refused(store, run_of_a_generator, tmp_path):
+    with pytest.raises(BadInput, match="holds no face reader: train one"):
+        PainterTraining(PainterConfig(), store, tmp_path / "run", run_of_a_generator)
+
+
+def test_a_motion_that_leads_points_to_where_they_are_in_the_reference_costs_nothing():
+    random = torch.Generator().manual_seed(0)
+    places = torch.rand(2, 68, 2, generator=random) - 0.5
+    motion = torch.tensor([0.1, -0.2])[None, :, None, None].expand(2, 2, 64, 64)
+    assert point_loss(motion, places, places + torch.tensor([0.1, -0.2])) < 1e-6
+    assert point_loss(motion, places, places) == pytest.approx(0.3, abs=1e-5)
+    assert point_loss(motion, places[:, :0], places[:, :0]) == 0
+
+
+def test_points_move_with_the_picture_that_is_displaced():
+    torch.manual_seed(3)
+    pictures, points = torch.zeros(8, 1, 128, 128), torch.tensor([[0.2, -0.3]]).repeat(8, 1, 1)
+    pictures[:, :, 43:47, 75:79] = 1  # around (0.2, -0.3) in half sides
+    moved, there = displaced(pictures, points)
+    axis = (torch.arange(128) * 2 + 1) / 128 - 1
+    weight = moved[:, 0] / moved.sum((1, 2, 3))[:, None, None]
+    found = torch.stack(((weight * axis).sum((1, 2)), (weight * axis[:, None]).sum((1, 2))), 1)
+    assert (there[:, 0] - points[:, 0]).abs().max() > 0.1
+    assert torch.allclose(found, there[:, 0], atol=0.02)
 
 
 def test_a_painter_without_a_generator_to_start_from_is_refused(store, tmp_path):
@@ -105,8 +158,24 @@ def test_a_person_driven_by_its_own_picture_is_that_picture(man):
         rgb, mask = painting(identity.embedding.expand(len(man), -1), painting.descriptors)
     inside = torch.from_numpy(identity.mattes).float() / 255 > 0.9
     error = (rgb - torch.from_numpy(man).permute(0, 3, 1, 2) / 255).abs().mean(1)
-    assert error[inside].mean() < 0.03
+    assert error[inside].mean() < 0.06  # features move by a pixel or two; strangers' poses move them by ten
     assert ((mask[:, 0] > 0.5) == (torch.from_numpy(identity.mattes) > 127)).float().mean() > 0.95
+
+
+def test_a_portrait_tilts_its_head_and_opens_its_mouth_when_the_driver_does(astronaut, carphone):
+    """One smiling picture of a woman, driven by a man who talks; read off the painted heads by the embedded face reader."""
+    model, clip = load_model(), list(open_clip(carphone).frames())
+    portrait = crop_square(next(iter(open_clip(astronaut).frames())).rgb(), CropBox(122, 18, 202), 256)
+    # Upright and tilted, mouth closed and open (moments 60 and 110).
+    driver = np.stack([crop_square(clip[k].rgb(), CropBox(25, 5, 110), 256) for k in (0, 20, 30, 50, 60, 61, 70, 90, 100, 110)])
+    identity = encode_identity(model, portrait[None])
+    with torch.inference_mode():
+        poses = model.pose_encoder(torch.from_numpy(driver).permute(0, 3, 1, 2) / 255)
+        rgb, mask = Painting(identity, model, model.generator)(identity.embedding.expand(len(poses), -1), poses)
+        shown = model.pose_encoder.read_face(rgb * mask + 0.5 * (1 - mask)).numpy()
+    wanted = poses[:, model.configuration.pose_size :].numpy()
+    for name in ("roll", "lips apart"):
+        assert np.corrcoef(shown[:, NAMES.index(name)], wanted[:, NAMES.index(name)])[0, 1] > 0.7, name
 
 
 def test_what_is_painted_changes_without_a_jump_from_one_picture_to_the_next(man):

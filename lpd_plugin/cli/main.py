@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import Cancelled, LpdError
-from . import adapt, catalogue, render, training, weights
+from . import adapt, catalogue, prepare, render, training, weights
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,8 +20,9 @@ def cli() -> None:
     """
 
 
-for command in (*render.COMMANDS, *adapt.COMMANDS, *catalogue.COMMANDS, *training.COMMANDS, *weights.COMMANDS):
-    cli.add_command(command)
+for part in (render, adapt, catalogue, prepare, training, weights):
+    for command in part.COMMANDS:
+        cli.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -30,14 +30,14 @@ def train() -> None:
 @train.command()
 @click.argument("config", type=click.Path())
 @click.option("-o", "--folder", required=True, type=click.Path(), help="The run's folder: checkpoint, log, sheets.")
-@click.option("--heads", default=None, type=click.Path(), help="Folder of head clips, over the configuration's.")
+@click.option("--heads", default=None, type=click.Path(), help="Heads to train on (docs/data.md), over the configuration's.")
 @click.option("--steps", default=None, type=click.IntRange(1), help="Stop at this step, over the configuration's.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 def model(config, folder, heads, steps, device) -> None:
     """Meta-learn encoders and generator as CONFIG (YAML) says."""
     import torch
 
-    from ..learning.data.heads_folder import read_heads
+    from ..learning.data.any_heads import open_heads
     from ..learning.meta_learning import MetaLearning
     from ..learning.processes import joined_processes
     from ..learning.training_config import load_training_config
@@ -47,50 +47,82 @@ def model(config, folder, heads, steps, device) -> None:
         torch.set_num_threads(settings.threads)
     with joined_processes(device) as processes, progress_for(not processes.first) as progress:
         side = max(settings.side, 128)
-        store = read_heads(settings.heads, "train", side, settings.max_pad_fraction)
-        held_out = read_heads(settings.heads, settings.held_out, side) if settings.held_out else None
+        store = open_heads(settings.heads, "train", side, settings.max_pad_fraction)
+        held_out = open_heads(settings.heads, settings.held_out, side) if settings.held_out else None
         MetaLearning(settings, store, Path(folder), held_out=held_out, processes=processes).run(progress)
 
 
 @train.command()
 @click.option("-o", "--folder", required=True, type=click.Path(), help="The run's folder.")
-@click.option("--heads", required=True, type=click.Path(), help="Folder of head clips.")
+@click.option("--heads", required=True, type=click.Path(), help="Heads to train on: a folder or a packed file (docs/data.md).")
 @click.option("--steps", default=2500, show_default=True, help="Steps in all.")
 @click.option("--side", default=256, show_default=True, help="Pixels a crop's side; start small, go on at 256.")
-def matte(folder, heads, steps, side) -> None:
+@click.option("--from", "start", default=None, type=click.Path(), help="Weights of a matte to start from.")
+def matte(folder, heads, steps, side, start) -> None:
     """Train the head matte network."""
-    from ..learning.data.heads_folder import read_heads
+    from ..learning.data.any_heads import open_heads
     from ..learning.matte_training import MatteConfig, MatteTraining
 
-    store = read_heads(heads, "train", side)
+    store = open_heads(heads, "train", side)
     with progress_for(False) as progress:
-        MatteTraining(MatteConfig(steps=steps), store, Path(folder)).run(progress)
+        MatteTraining(MatteConfig(steps=steps), store, Path(folder), start=start).run(progress)
+
+
+@train.command("face-reader")
+@click.option("-o", "--folder", required=True, type=click.Path(), help="The run's folder; it keeps the faces' points, too.")
+@click.option("--heads", required=True, type=click.Path(), help="Heads to train on: a folder or a packed file (docs/data.md).")
+@click.option("--steps", default=4000, show_default=True, type=click.IntRange(1), help="Steps in all.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+def face_reader(folder, heads, steps, device) -> None:
+    """Train what reads faces for the painter: how the head is held, what mouth and eyes do.
+
+    It learns from points that dlib finds: pip install "lpd[train]".
+    """
+    from ..learning.data.any_heads import open_heads
+    from ..learning.devices import chosen_device
+    from ..learning.face_marks import marks_of
+    from ..learning.face_pictures import MeasuredFaces
+    from ..learning.face_reader_training import FaceReaderConfig, FaceReaderTraining
+
+    device, folder = str(chosen_device(device)), Path(folder)
+    store, others = (open_heads(heads, split, 256) for split in ("train", "val"))
+    with progress_for(False) as progress:
+        faces = MeasuredFaces(store, marks_of(store, folder / "points-train.npz", progress))
+        held_out = MeasuredFaces(others, marks_of(others, folder / "points-val.npz", progress), faces)
+        FaceReaderTraining(FaceReaderConfig(steps=steps), faces, folder, held_out, device).run(progress)
 
 
 @train.command()
 @click.option("-o", "--folder", required=True, type=click.Path(), help="The run's folder.")
-@click.option("--heads", required=True, type=click.Path(), help="Folder of head clips.")
-@click.option("--from", "start", default=None, type=click.Path(), help="Checkpoint of the generator's run to paint over.")
-@click.option("--steps", default=4000, show_default=True, type=click.IntRange(1), help="Steps in all.")
-@click.option("--side", default="128", show_default=True, type=click.Choice(["128", "256"]), help="Pixels a crop's side.")
+@click.option("--heads", required=True, type=click.Path(), help="Heads to train on: a folder or a packed file (docs/data.md).")
+@click.option("--from", "start", default=None, type=click.Path(), help="A generator's checkpoint to paint over, or weights.")
+@click.option("--reader", default=None, type=click.Path(), help="The run of the face reader; default: the one in --from.")
+@click.option("--steps", default=3000, show_default=True, type=click.IntRange(1), help="Steps in all.")
+@click.option("--side", default="128", show_default=True, type=click.Choice(["128", "256"]), help="Pixels a painted side.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-def painter(folder, heads, start, steps, side, device) -> None:
+@click.option("--face-features", default="", type=click.Path(), help="Weights of a face recogniser to learn from.")
+def painter(folder, heads, start, reader, steps, side, device, face_features) -> None:
     """Train the painter that carries a person's own pixels into the generator's drawing."""
-    from ..learning.data.heads_folder import read_heads
+    from ..learning.checkpoint import CHECKPOINT
+    from ..learning.data.any_heads import open_heads
     from ..learning.devices import chosen_device
+    from ..learning.face_marks import marks_of
     from ..learning.painter_training import PainterConfig, PainterTraining
 
-    device = chosen_device(device)
-    store, held_out = (read_heads(heads, split, int(side)) for split in ("train", "val"))
+    device = str(chosen_device(device))
+    store, held_out = (open_heads(heads, split, 256) for split in ("train", "val"))
+    points = Path(reader or folder) / "points-train.npz"
     with progress_for(False) as progress:
-        config = PainterConfig(steps=steps, side=int(side))
-        PainterTraining(config, store, folder, start, str(device), held_out).run(progress)
+        marks = marks_of(store, points, progress)
+        config = PainterConfig(steps=steps, side=int(side), face_features=face_features)
+        reader = reader and Path(reader) / CHECKPOINT
+        PainterTraining(config, store, folder, start, device, held_out, marks, reader).run(progress)
 
 
 @train.command()
 @click.argument("run", type=click.Path())
 @click.option("-o", "--output", required=True, type=click.Path(), help="The weights file to write.")
-@click.option("--heads", default=None, type=click.Path(), help="Folder of head clips, for the bank of poses.")
+@click.option("--heads", default=None, type=click.Path(), help="Heads for the bank of poses; default: the run's.")
 def export(run, output, heads) -> None:
     """Write the running averages of RUN (a run's folder) as a weights file in half precision."""
     from ..learning.export import export_run

@@ -9,11 +9,12 @@ import av
 import numpy as np
 import torch
 
+from ..reenactment.mattes import tidied
 from ..video.clip import Clip, Frame
 from ..video.crop import crop_square
 from ..video.track import CropBox
 from .region import Rect, box_rect, read_region
-from .square import MATTE_SIDE, HeadMatte, square_to_rect, tidied, typical_person
+from .square import MATTE_SIDE, HeadMatte, square_to_rect, typical_person
 
 SEEK_GAP = 150  # frames; a shorter way is decoded through
 

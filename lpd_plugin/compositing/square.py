@@ -56,25 +56,6 @@ def square_coordinates(box: CropBox, rect: Rect) -> tuple[np.ndarray, np.ndarray
     return u[None, :], v[:, None]
 
 
-def tidied(matte: np.ndarray) -> np.ndarray:
-    """One person without holes: what a matte network misses inside a head, or sees elsewhere, would stay in a
-    clean plate as an eye, or tear the background. Soft edges are kept."""
-    inside = (matte > 0.3).astype(np.uint8)
-    _, labels, statistics, centres = cv2.connectedComponentsWithStats(inside, connectivity=4)
-    if len(statistics) < 2:
-        return matte
-    side = matte.shape[0]
-    off_centre = np.abs(centres - (side - 1) / 2).max(1) / side
-    # The crop is centred on the face; a large component far from it is somebody or something else.
-    score = statistics[:, cv2.CC_STAT_AREA] * (1 - off_centre)
-    person = (labels == 1 + np.argmax(score[1:])).astype(np.uint8)
-    outlines, _ = cv2.findContours(person, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    solid = cv2.drawContours(np.zeros_like(person), outlines, -1, 1, cv2.FILLED)
-    around = cv2.dilate(solid, np.ones((2 * (side // 32) + 1,) * 2, np.uint8))
-    core = cv2.erode(solid, np.ones((2 * (side // 64) + 1,) * 2, np.uint8), borderValue=1)
-    return np.where(core > 0, np.float32(1), matte) * around
-
-
 def typical_person() -> np.ndarray:
     """(256, 256) outline of an average person in the crop: head, neck and shoulders, a soft edge.
 

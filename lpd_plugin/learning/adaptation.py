@@ -14,6 +14,7 @@ from ..networks.discriminator import Discriminator
 from ..networks.matte import HeadMatte
 from ..networks.model import ReenactmentModel
 from ..progress import Progress
+from ..reenactment.mattes import crop_mattes
 from .adaptation_adversary import Adversary
 from .adaptation_curve import Curve, measured_steps
 from .adaptation_judge import MICRO_BATCH, Judge, on_grey, pose_distance, split_bank
@@ -206,8 +207,8 @@ class AdaptationRun:
 def _frames(matte: HeadMatte, crops: np.ndarray, device, side: int) -> Frames:
     """Pictures and mattes at the side that the generator draws."""
     pictures = torch.from_numpy(np.array(crops)).permute(0, 3, 1, 2).contiguous().to(device)
-    masks = [(matte(p.float() / 255) * 255).round().byte() for p in pictures.split(MICRO_BATCH)]
-    return Frames(_at_side(pictures, side), _at_side(torch.cat(masks), side))
+    masks = torch.from_numpy(crop_mattes(matte, crops))[:, None].to(device)
+    return Frames(_at_side(pictures, side), _at_side(masks, side))
 
 
 def _at_side(pictures: torch.Tensor, side: int) -> torch.Tensor:

@@ -55,6 +55,27 @@ def swapped_backgrounds(pictures: torch.Tensor, masks: torch.Tensor, probability
     return torch.where(chosen, pictures * masks + (plain * shade).clamp(0, 1) * (1 - masks), pictures)
 
 
+def others_backgrounds(pictures: torch.Tensor, masks: torch.Tensor, probability: float = 0.5) -> torch.Tensor:
+    """Some pictures (B, 3, S, S) before what is behind another one's person, as sharp as it was filmed.
+
+    Where that person stood, the colours around are spread (normalised averages over a sixteenth of the side): edges,
+    furniture and windows next to hair are what mattes are lost on.
+    """
+    count, device = len(pictures), pictures.device
+    chosen = torch.rand(count, 1, 1, 1, device=device) < probability
+    others = torch.randperm(count, device=device)
+    mirrored = torch.rand(count, 1, 1, 1, device=device) < 0.5
+    picture, behind = (torch.where(mirrored, t[others].flip(-1), t[others]) for t in (pictures, 1 - masks))
+    seen = (behind > 0.98).float()
+    size = pictures.shape[-1] // 16
+    colours, weight = (F.avg_pool2d(t, size) for t in (picture * seen, seen))
+    everywhere = (colours.sum((2, 3), keepdim=True) + 1e-3) / (weight.sum((2, 3), keepdim=True) + 2e-3)
+    filled = (colours + 0.02 * everywhere) / (weight + 0.02)
+    filled = F.interpolate(filled, pictures.shape[-2:], mode="bilinear")
+    ground = torch.where(seen > 0, picture, filled)
+    return torch.where(chosen, pictures * masks + ground * (1 - masks), pictures)
+
+
 class _Filtered(nn.Module):
     """Mix in a 3x3 filter's result, up to `strength`, for a share of the pictures."""
 

@@ -58,7 +58,8 @@ def painter_sheet(
         rgb, mask = model.generator(embedding.expand(3, -1), poses)
         drawn = torch.cat((rgb.clamp(0, 1) * mask, mask), 1)
         reference = torch.cat((pictures * masks, masks), 1)[:1].expand(2, -1, -1, -1)
-        both = torch.cat((poses[1:], poses[:1].expand(2, -1)), 1)
+        faces = poses[:, model.configuration.pose_size :]
+        both = torch.cat((faces[1:], faces[:1].expand(2, -1)), 1)
         painted, moved, _ = model.painter(drawn[1:], drawn[:1].expand(2, -1, -1, -1), reference, both)
         cells = [pictures[0]]
         for k in (0, 1):

@@ -13,8 +13,8 @@ from ..networks.matte import HeadMatte
 from ..networks.model import ReenactmentModel
 from ..weights.files import save_weights
 from .checkpoint import module_state, read_checkpoint
-from .data.heads_folder import read_heads
-from .data.store import HeadStore
+from .data.any_heads import open_heads
+from .data.store import Heads
 
 BANK_SIZE = 256  # poses kept with the weights
 
@@ -41,13 +41,13 @@ def export_run(run: Path, output: Path, heads: str | None = None) -> str:
     model = ReenactmentModel(full)
     model.load_state_dict(module_state(tensors, "average"))
     folder = heads or config["heads"]
-    model.pose_bank = pose_bank(model.eval(), read_heads(folder, "train", full.encoder_size or full.image_size))
+    model.pose_bank = pose_bank(model.eval(), open_heads(folder, "train", full.encoder_size or full.image_size))
     save_weights(output, model, "reenactment", config["configuration"], training)
     return f"{output}: {config['configuration']} after {extra['step']} steps"
 
 
 @torch.no_grad()
-def pose_bank(model: ReenactmentModel, store: HeadStore, size: int = BANK_SIZE) -> torch.Tensor:
+def pose_bank(model: ReenactmentModel, store: Heads, size: int = BANK_SIZE) -> torch.Tensor:
     """(size, descriptor_size) descriptors of training frames, as many from each person."""
     random, persons = np.random.default_rng(0), list(store.by_person().values())
     rows = []

@@ -92,10 +92,14 @@ def grow_generator(state: dict[str, torch.Tensor], grown: Generator) -> None:
     Blocks, constant and projector rows are copied; the rows of the old last norm go to the first norm of
     the first new block, which meets the same activations. What has no predecessor keeps its initial value.
     Source of the idea: Karras et al. 2018, progressive growing.
+    Raises RuntimeError for a state that holds what the larger one does not have.
     """
-    own = grown.state_dict()
+    own, state = grown.state_dict(), without_weight_norm(state)
+    unknown = sorted(set(state) - set(own))
+    if unknown:  # a key passed over in silence would leave noise where weights should be
+        raise RuntimeError(f"the larger generator has no {unknown[0]}")
     for key, value in state.items():
-        if key not in own or (key.startswith("to_image") and own[key].shape != value.shape):
+        if key.startswith("to_image") and own[key].shape != value.shape:
             continue
         if own[key].shape == value.shape:
             own[key] = value
@@ -103,6 +107,18 @@ def grow_generator(state: dict[str, torch.Tensor], grown: Generator) -> None:
             rows = min(len(value), len(own[key]))
             own[key][:rows] = value[:rows]
     grown.load_state_dict(own)
+
+
+def without_weight_norm(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict whose weight-normalised layers (g v / |v|, Salimans and Kingma 2016) hold plain weights."""
+    plain = {}
+    for key, value in state.items():
+        layer, parametrised, part = key.rpartition(".parametrizations.weight.original")
+        if not parametrised:
+            plain[key] = value
+        elif part == "1":
+            plain[layer + ".weight"] = torch._weight_norm(value, state[layer + parametrised + "0"], 0)
+    return plain
 
 
 @torch.no_grad()

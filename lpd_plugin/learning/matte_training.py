@@ -16,7 +16,8 @@ from torch import nn
 
 from ..networks.matte import HeadMatte
 from ..progress import Progress
-from .augmentation import recoloured_persons, swapped_backgrounds
+from ..weights.files import load_matte
+from .augmentation import others_backgrounds, recoloured_persons, swapped_backgrounds
 from .checkpoint import module_state, read_checkpoint, restore_optimiser, save_checkpoint
 from .data.store import HeadStore
 from .losses.laplacian import laplacian_loss
@@ -37,13 +38,19 @@ class MatteConfig:
 
 
 class MatteTraining:
-    """Network, optimiser and data in a folder; resumes from its checkpoint."""
+    """Network, optimiser and data in a folder; resumes from its checkpoint, else starts from `start`, a weights file, or
+    anew. Raises `BadInput` for a file that holds no matte."""
 
-    def __init__(self, config: MatteConfig, store: HeadStore, folder: Path, device: str = "cpu"):
+    def __init__(
+        self, config: MatteConfig, store: HeadStore, folder: Path, device: str = "cpu", start: str | Path | None = None
+    ):
         self.config, self.store, self.folder, self.device = config, store, Path(folder), device
         torch.manual_seed(config.seed)
         self.random = np.random.default_rng(config.seed)
-        self.matte = HeadMatte().to(device)
+        self.matte = HeadMatte()
+        if start is not None:
+            self.matte.load_state_dict({k: v.float() for k, v in load_matte(str(start)).state_dict().items()})
+        self.matte.requires_grad_(True).train().to(device)
         self.average = copy.deepcopy(self.matte).requires_grad_(False).eval()
         self.optimiser = torch.optim.AdamW(self.matte.parameters(), lr=config.rate, weight_decay=1e-3)
         self.geometry = K.RandomAffine(
@@ -126,7 +133,7 @@ class MatteTraining:
         flip = torch.from_numpy(self.random.random(len(rows)) < 0.5)
         pictures[flip], masks[flip] = pictures[flip].flip(-1), masks[flip].flip(-1)
         (pictures,) = recoloured_persons(pictures[:, None])
-        pictures = swapped_backgrounds(pictures[:, 0], masks, 0.3)
+        pictures = others_backgrounds(swapped_backgrounds(pictures[:, 0], masks, 0.2), masks, 0.5)
         both = self.geometry(torch.cat((pictures, masks), 1))
         return self.pixels(both[:, :3].clamp(0, 1)).clamp(0, 1), both[:, 3:].clamp(0, 1)
 

@@ -1,19 +1,20 @@
-"""Training the painter, and the half of the pose descriptor that it looks at; generator and encoders stay as they are."""
+"""Training the painter; generator and encoders, the face reader too, stay as they are."""
 
 from __future__ import annotations
 
 import copy
+import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from ..errors import BadInput, Cancelled
 from ..networks.configurations import configuration
+from ..networks.encoders import face_view
 from ..networks.model import ReenactmentModel
 from ..networks.painter import resized
 from ..progress import Progress
@@ -22,14 +23,24 @@ from .augmentation import PoseAugmentation
 from .checkpoint import CHECKPOINT, module_state, read_checkpoint, restore_optimiser, save_checkpoint
 from .contact_sheet import painter_sheet
 from .data.store import Heads
+from .face_marks import FaceMarks
 from .growth import grow_generator
+from .losses.face_features import FaceFeatures, face_feature_loss
 from .losses.laplacian import centre_weight, laplacian_loss
+from .painter_pairs import PainterPairs, coarsened
 from .stopping import StopRequest
 from .training_log import TrainingLog
 
 # Weights of the losses: the painted picture, the moved reference alone (else what is painted over it need not fit),
-# masks, and how much neighbouring places move apart.
-LOSSES = {"painted": 10.0, "moved": 3.0, "masks": 2.0, "motion": 2.0}
+# masks, how much neighbouring places move apart, points of the face that have to come from where they are in the
+# reference, and what a face recogniser sees (where one is given). In another person's pose, where no picture says what is
+# right: haze (matte that is neither head nor none), what the face reader reads off it, and whom the recogniser sees.
+LOSSES = {
+    "painted": 10.0, "moved": 3.0, "masks": 2.0, "motion": 2.0, "points": 10.0, "face": 2.0, "haze": 7.0, "followed": 2.0,
+    "likeness": 1.0,
+}  # fmt: skip
+# Eyes and mouth are small, and what their points do is what a viewer looks for.
+POINT_WEIGHTS = torch.tensor([0.3] * 17 + [1.0] * 10 + [1.0] * 9 + [1.5] * 12 + [2.0] * 20)
 
 
 @dataclass
@@ -41,10 +52,12 @@ class PainterConfig:
     pairs: int = 6  # of frames a step, each painted from the other
     steps: int = 4000
     rate: float = 1e-3
-    expression_rate: float = 2e-4
     other_identity: float = 0.5  # share of drawings that show somebody else: what they look like must not matter
+    strangers: int = 6  # frames a step that are painted in another person's pose
     centre_ratio: float = 5.0
-    average: float = 0.99
+    face_features: str = ""  # safetensors of a face recogniser, for training only
+    misread: float = 0.2  # spreads: faces of people who were never seen are read less exactly than those trained on
+    average: float = 0.995
     seed: int = 0
     checkpoint_minutes: float = 4.0
     log_steps: int = 25
@@ -52,52 +65,39 @@ class PainterConfig:
 
 
 class PainterTraining:
-    """A run in a folder; resumes from its checkpoint, else starts from a generator's run (`start`, a checkpoint).
+    """A run in a folder; resumes from its checkpoint, else starts from `start`: a weights file of the same configuration, or
+    a generator's run (its checkpoint) and `reader`, a face reader's.
 
-    `held_out`: persons for the contact sheets, else training persons. What a step sees follows from seed and step.
-    Raises `BadInput` where `start` does not hold the generator that the configuration paints over.
+    store: at the side of the finished picture, or more; marks: of its rows. held_out: persons for the contact sheets,
+    else training persons. What a step sees follows from seed and step. Raises `BadInput` where `start` or `reader` do not
+    hold the networks of the configuration.
     """
 
     def __init__(
         self, config: PainterConfig, store: Heads, folder: str | Path, start: str | Path | None = None,
-        device: str = "cpu", held_out: Heads | None = None,
+        device: str = "cpu", held_out: Heads | None = None, marks: FaceMarks | None = None, reader: str | Path | None = None,
     ):  # fmt: skip
-        self.config, self.store, self.folder, self.device = config, store, Path(folder), torch.device(device)
-        self.held_out, self.persons = held_out or store, list(store.by_person().values())
+        self.config, self.folder, self.device = config, Path(folder), torch.device(device)
+        self.held_out = held_out or store
+        self.pairs = PainterPairs(store, config.pairs, config.seed, marks=marks)
         torch.manual_seed(config.seed)
         size = configuration(config.configuration)
         if not size.drawn_size:
             raise BadInput(f"The configuration '{size.name}' has no painter; choose compact.")
         self.model = ReenactmentModel(size).requires_grad_(False).eval()
-        self.learning = nn.ModuleList([self.model.painter, self.model.pose_encoder.expression])
+        self.learning = self.model.painter.channels_last()
         self.step, self.seconds, resumed = 0, 0.0, (self.folder / CHECKPOINT).exists()
         if not resumed:
-            self._load_generator(start)
+            load_beginning(self.model, start, reader)
         self.average = copy.deepcopy(self.model)
         self.learning.requires_grad_(True)
         self.model.to(self.device), self.average.to(self.device)
-        rates = (config.rate, config.expression_rate)
-        groups = [{"params": p.parameters(), "lr": r, "base_lr": r} for p, r in zip(self.learning, rates)]
-        self.optimiser = torch.optim.Adam(groups, betas=(0.9, 0.99))
+        self.optimiser = torch.optim.Adam(self.learning.parameters(), lr=config.rate, betas=(0.9, 0.99))
         self.augment = PoseAugmentation("colours").to(self.device)
         self.centre = centre_weight(config.side, config.centre_ratio, self.device)
+        self.face = FaceFeatures(config.face_features).to(self.device) if config.face_features else None
         if resumed:
             self._resume()
-
-    def _load_generator(self, start: str | Path | None) -> None:
-        if start is None:
-            raise BadInput(f"{self.folder} holds no painter's run yet: say which generator's run it starts from.")
-        tensors, _ = read_checkpoint(start)
-        state, model = module_state(tensors, "average"), self.model
-        parts = {name: _of(state, name) for name in ("identity_encoder", "pose_encoder.backbone", "generator")}
-        try:
-            model.identity_encoder.load_state_dict(parts["identity_encoder"])
-            model.pose_encoder.backbone.load_state_dict(parts["pose_encoder.backbone"])
-            grow_generator(parts["generator"], model.generator)
-        except RuntimeError as error:
-            raise BadInput(f"{start} does not hold the networks of '{self.config.configuration}'.") from error
-        # Expressions begin as what the latent pose says.
-        model.pose_encoder.expression.load_state_dict(parts["pose_encoder.backbone"])
 
     def _resume(self) -> None:
         tensors, extra = read_checkpoint(self.folder / CHECKPOINT)
@@ -140,80 +140,140 @@ class PainterTraining:
 
     def train_step(self) -> dict[str, float]:
         """One step; returns the losses by name, unweighted."""
+        config = self.config
+        falling = 0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * min(1.0, self.step / config.steps)))
         for group in self.optimiser.param_groups:
-            group["lr"] = group["base_lr"] * min(1.0, (self.step + 1) / 50)
-        terms = self._losses(*self._pairs())
+            group["lr"] = config.rate * min(1.0, (self.step + 1) / 50) * falling
+        terms = self._losses(*(t.to(self.device) for t in self.pairs.draw(self.step)))
         self.optimiser.zero_grad(set_to_none=True)
         sum(LOSSES[name] * value for name, value in terms.items()).backward()
         nn.utils.clip_grad_norm_(self.learning.parameters(), 5.0)
         self.optimiser.step()
         with torch.no_grad():
-            keep = min(self.config.average, (1 + self.step) / (10 + self.step))
+            keep = min(config.average, (1 + self.step) / (10 + self.step))
             for mean, value in zip(self.average.parameters(), self.model.parameters()):
                 mean.lerp_(value, 1 - keep)
         self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()}
 
-    def _losses(self, pictures: torch.Tensor, masks: torch.Tensor) -> dict[str, torch.Tensor]:
-        """pictures (2P, 3, S, S), masks (2P, 1, S, S): frames P and what is painted from them, and back."""
-        model, pairs = self.model, len(pictures) // 2
+    def _losses(self, pictures: torch.Tensor, masks: torch.Tensor, points: torch.Tensor) -> dict[str, torch.Tensor]:
+        """pictures (2P, 3, S, S), masks (2P, 1, S, S): frames P and what is painted from them, and back; points of their
+        faces (2P, N, 2)."""
         with torch.no_grad():
-            # What drives has false colours; what is painted from has not.
-            shown = self.augment(pictures)
-            embedding = model.identity_encoder(pictures[:pairs, None])
-            others = (torch.rand(pairs, 1, device=self.device) < self.config.other_identity).float()
-            embedding = torch.lerp(embedding, embedding[torch.randperm(pairs, device=self.device)], others)
-            latent, own = model.pose_encoder.latent(torch.cat((shown, pictures))).chunk(2)
-            rgb, mask = model.generator(torch.cat((embedding, embedding)), latent)
-            drawn = torch.cat((rgb.clamp(0, 1) * mask, mask), 1)
-        expression, of_reference = model.pose_encoder.expression(torch.cat((shown, pictures))).chunk(2)
-        poses = torch.cat((_swapped(latent), _swapped(expression), own, of_reference), 1)
-        reference = torch.cat((pictures * masks, masks), 1)
-        painted, moved, motion = model.painter(_swapped(drawn), drawn, reference, poses)
+            faces = self.model.pose_encoder.read_face(pictures)
+            pictures, masks = resized(pictures, self.config.side), resized(masks, self.config.side)
+            # What drives has false colours and is coarse; what is painted from is neither.
+            latent = self.model.pose_encoder.latent(self.augment(coarsened(pictures)))
+            reference = torch.cat((pictures * masks, masks), 1)
+            embedding = self._embeddings(pictures)
+            drawn = self._drawn(embedding, latent)
+        read = torch.cat((_swapped(self._misread(faces)), faces), 1)
+        painted, moved, motion = self.model.painter(_swapped(drawn), drawn, reference, read)
         wanted = _swapped(reference)
-        apart = (motion[..., 1:] - motion[..., :-1]).abs().mean() + (motion[..., 1:, :] - motion[..., :-1, :]).abs().mean()
-        return {
+        terms = {
             "painted": laplacian_loss(painted[:, :3], wanted[:, :3], self.centre),
             "moved": laplacian_loss(moved[:, :3], wanted[:, :3], self.centre),
             "masks": laplacian_loss(painted[:, 3:], wanted[:, 3:]) + 0.5 * laplacian_loss(moved[:, 3:], wanted[:, 3:]),
-            "motion": apart,
+            "motion": _apart(motion),
+            "points": point_loss(motion, _swapped(points), points),
+            "face": self._seen_alike(painted[:, :3], wanted[:, :3]),
         }
+        foreign, apart = self._strangers(embedding, latent, drawn, faces, reference)
+        terms["motion"] = terms["motion"] + 0.25 * apart
+        return {**terms, **foreign}
+
+    def _seen_alike(self, painted: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        """Of the first half alone: a recogniser costs as much as a painter."""
+        if self.face is None:
+            return painted.new_zeros(())
+        half = len(painted) // 2
+        return face_feature_loss(self.face, painted[:half], wanted[:half])
+
+    def _misread(self, faces: torch.Tensor) -> torch.Tensor:
+        return faces + self.config.misread * torch.rand(len(faces), 1, device=faces.device) * torch.randn_like(faces)
+
+    def _embeddings(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Identities to draw with, (2P, identity_size): the same for both moments, somebody else's for a share."""
+        pairs = len(pictures) // 2
+        embedding = self.model.identity_encoder(pictures[:pairs, None])
+        others = (torch.rand(pairs, 1, device=self.device) < self.config.other_identity).float()
+        return torch.lerp(embedding, embedding[torch.randperm(pairs, device=self.device)], others).repeat(2, 1)
 
     @torch.no_grad()
-    def _pairs(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Two frames each of several videos, half of them mirrored; the second of most moved, enlarged and turned,
-        since two frames of one video hardly differ in where the head is, and strangers do."""
-        random = np.random.default_rng((self.config.seed, self.step))
-        torch.manual_seed(int(random.integers(1 << 62)))
-        count, rows = self.config.pairs, []
-        for person in random.choice(len(self.persons), count, replace=count > len(self.persons)):
-            clip = self.store.clips[int(random.choice(self.persons[person]))]
-            rows.append(random.integers(clip.start, clip.stop, 2))
-        pictures, masks = (t.to(self.device) for t in self.store.pictures(np.stack(rows, 1)))
-        both = resized(torch.cat((pictures, masks), 2).flatten(0, 1), self.config.side)
-        if random.random() < 0.5:
-            both = both.flip(-1)
-        if random.random() < 0.7:
-            both[count:] = _displaced(both[count:])
-        return both[:, :3], both[:, 3:]
+    def _drawn(self, embedding: torch.Tensor, latent: torch.Tensor) -> torch.Tensor:
+        rgb, mask = self.model.generator(embedding, latent)
+        return torch.cat((rgb.clamp(0, 1) * mask, mask), 1)
+
+    def _strangers(
+        self, embedding: torch.Tensor, latent: torch.Tensor, drawn: torch.Tensor, faces: torch.Tensor, reference: torch.Tensor
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Some references in other persons' poses: losses by name, and how motions part."""
+        count = min(self.config.strangers, len(reference))
+        wanted, reference = faces.roll(2, 0)[:count], reference[:count]
+        posed = self._drawn(embedding[:count], latent.roll(2, 0)[:count])
+        painted, _, motion = self.model.painter(posed, drawn[:count], reference, torch.cat((wanted, faces[:count]), 1))
+        ground = torch.rand(count, 3, 1, 1, device=painted.device)
+        shown = (painted[:, :3] + (1 - painted[:, 3:]) * ground).clamp(0, 1)
+        encoder = self.model.pose_encoder
+        losses = {
+            "haze": (_haze(painted[:, 3:]) - _haze(reference[:, 3:])).clamp_min(0),
+            "followed": F.smooth_l1_loss(encoder.face(face_view(shown, encoder.size)), wanted, beta=0.5),
+            "likeness": painted.new_zeros(()),
+        }
+        if self.face is not None:
+            with torch.no_grad():
+                own = self.face(reference[:, :3])[-1]
+            losses["likeness"] = 1 - (self.face(painted[:, :3])[-1] * own).sum(1).mean()
+        return losses, _apart(motion)
+
+
+def load_beginning(model: ReenactmentModel, start: str | Path | None, reader: str | Path | None) -> None:
+    """Generator, encoders and what there is of a painter from `start`, the face reader from `reader`; see PainterTraining."""
+    if start is None:
+        raise BadInput("This folder holds no painter's run yet: say which generator's run it starts from (--from).")
+    tensors, _ = read_checkpoint(start)
+    state = module_state(tensors, "average") or tensors
+    try:
+        model.identity_encoder.load_state_dict(_of(state, "identity_encoder"))
+        model.pose_encoder.backbone.load_state_dict(_of(state, "pose_encoder.backbone"))
+        grow_generator(_of(state, "generator"), model.generator)
+        face = _of(state, "pose_encoder.face")
+        if reader is not None:
+            face = module_state(read_checkpoint(reader)[0], "average")
+        if not face:
+            raise BadInput(f"{start} holds no face reader: train one (lpd train face-reader) and name its run with --reader.")
+        model.pose_encoder.face.load_state_dict(face)
+    except RuntimeError as error:
+        wrong = f"{start} with {reader}" if reader else start
+        raise BadInput(f"{wrong} does not hold the networks of '{model.configuration.name}'.") from error
+    own = model.painter.state_dict()
+    model.painter.load_state_dict(own | {k: v for k, v in _of(state, "painter").items() if own[k].shape == v.shape})
+
+
+def point_loss(motion: torch.Tensor, places: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
+    """mean over points of w |m(p) - (s - p)|_1: at each point's place p the motion m (B, 2, h, h) has to lead to where the
+    point is in the reference, s; both (B, 68, 2) in half sides. 0 without points."""
+    if not places.shape[1]:
+        return motion.new_zeros(())
+    there = F.grid_sample(motion, places[:, None], mode="bilinear", padding_mode="border", align_corners=False)[:, :, 0].mT
+    inside = (places.abs().amax(2) < 1) & (sources.abs().amax(2) < 1)
+    weight = POINT_WEIGHTS.to(motion)[None] * inside
+    return ((there - (sources - places)).abs().sum(2) * weight).sum() / weight.sum().clamp_min(1)
+
+
+def _haze(mattes: torch.Tensor) -> torch.Tensor:
+    """mean(m (1 - m)): 0 for a matte of zeros and ones alone."""
+    return (mattes * (1 - mattes)).clamp_min(0).mean()
+
+
+def _apart(motion: torch.Tensor) -> torch.Tensor:
+    """How differently neighbouring places move, of (B, 2, h, h)."""
+    return (motion[..., 1:] - motion[..., :-1]).abs().mean() + (motion[..., 1:, :] - motion[..., :-1, :]).abs().mean()
 
 
 def _swapped(pairs: torch.Tensor) -> torch.Tensor:
     """Second halves before first ones."""
     return torch.cat(tuple(reversed(pairs.chunk(2))))
-
-
-def _displaced(pictures: torch.Tensor) -> torch.Tensor:
-    """Turned by up to 13 degrees, 10 % larger or smaller, moved by up to 7 % of the side."""
-
-    def within(limit: float) -> torch.Tensor:
-        return (torch.rand(len(pictures), device=pictures.device) * 2 - 1) * limit
-
-    angle, size = within(0.22), torch.exp(within(0.1))
-    cosine, sine = size * angle.cos(), size * angle.sin()
-    theta = torch.stack((cosine, -sine, within(0.14), sine, cosine, within(0.14)), 1).unflatten(1, (2, 3))
-    grid = F.affine_grid(theta, list(pictures.shape), align_corners=False)
-    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
 def _of(state: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:

@@ -33,7 +33,7 @@ class TrainingConfig:
     """
 
     configuration: str = "compact"
-    heads: str = ""  # folder of head clips (see learning/data/heads_folder.py)
+    heads: str = ""  # a folder or packed file of heads (docs/data.md)
     held_out: str = "val"  # split that validation and contact sheets look at; "" = none
     side: int = 128  # rendered size; a smaller one trains the lower part of the generator
     grow_from: str = ""  # checkpoint of a smaller side, or a weights file, to start from

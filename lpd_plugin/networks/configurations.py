@@ -28,6 +28,8 @@ class Configuration:
     encoder_size: int | None = None  # encoders see pictures resized to this side; None = as they come
     identity_widths: tuple[int, ...] = ()  # of a "plain" backbone, stage by stage
     pose_widths: tuple[int, ...] = ()
+    # Numbers that a face reader beside the pose encoder's latent ones reads off the face, for the painter to look at.
+    face_size: int = 0
     # The generator draws this side only, and a painter carries the person's own pixels into the drawing at image_size;
     # 0 = the generator draws the whole picture (as published).
     drawn_size: int = 0
@@ -40,8 +42,8 @@ class Configuration:
 
     @property
     def descriptor_size(self) -> int:
-        """Numbers a pose descriptor has: the latent pose, and with a painter the expression it looks at."""
-        return self.pose_size * (2 if self.drawn_size else 1)
+        """Numbers a pose descriptor has: the latent pose, then what the face reader reads."""
+        return self.pose_size + self.face_size
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -70,6 +72,7 @@ CONFIGURATIONS = {
         pose_backbone="plain",
         encoder_size=128,
         drawn_size=128,
+        face_size=14,
         identity_widths=(32, 64, 128, 256, 256),
         pose_widths=(24, 32, 64, 96, 128),
         discriminator_channels=12,

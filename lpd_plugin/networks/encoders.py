@@ -12,6 +12,16 @@ from .plain_encoder import PlainEncoder
 from .resnext import ResNeXt50
 
 
+FACE_VIEW = 0.75  # of a crop's side: the middle, where crops have their faces, is all that a face reader looks at
+
+
+def face_view(pictures: torch.Tensor, size: int) -> torch.Tensor:
+    """The middle of head crops (B, 3, S, S) at `size` pixels."""
+    border = round(pictures.shape[-1] * (1 - FACE_VIEW) / 2)
+    middle = pictures[..., border : pictures.shape[-2] - border, border : pictures.shape[-1] - border]
+    return F.interpolate(middle, (size, size), mode="bilinear", antialias=True)
+
+
 def _backbone(kind: str, outputs: int, widths: tuple[int, ...], size: int, keep_layout: bool) -> nn.Module:
     if kind == "resnext50_32x4d":
         return ResNeXt50(outputs)
@@ -54,8 +64,8 @@ class PoseEncoder(_Encoder):
     def __init__(self, c: Configuration):
         size = c.encoder_size or c.image_size
         super().__init__(_backbone(c.pose_backbone, c.pose_size, c.pose_widths, size, True), c.encoder_size)
-        # What a painter has to know beyond what the generator's drawing shows; learned with the painter.
-        self.expression = _backbone(c.pose_backbone, c.pose_size, c.pose_widths, size, True) if c.drawn_size else None
+        # What a painter has to know beyond what the generator's drawing shows: see learning/face_measures.py.
+        self.face = _backbone(c.pose_backbone, c.face_size, c.pose_widths, size, True) if c.face_size else None
 
     def latent(self, pictures: torch.Tensor) -> torch.Tensor:
         """What the generator is driven by: (B, 3, S, S) RGB in [0, 1] -> (B, pose_size)."""
@@ -63,6 +73,10 @@ class PoseEncoder(_Encoder):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """The pose descriptor: (B, 3, S, S) RGB in [0, 1] -> (B, descriptor_size), the latent pose first."""
-        pictures = self._sized(pictures)
-        latent = self.backbone(pictures)
-        return latent if self.expression is None else torch.cat((latent, self.expression(pictures)), 1)
+        latent = self.latent(pictures)
+        return latent if self.face is None else torch.cat((latent, self.read_face(pictures)), 1)
+
+    def read_face(self, pictures: torch.Tensor) -> torch.Tensor:
+        """How the head is held and what the face does, as numbers that mean the same for everybody:
+        (B, 3, S, S) RGB in [0, 1] -> (B, face_size), standardised over training faces."""
+        return self.face(face_view(pictures, self.size or pictures.shape[-1]))

@@ -26,7 +26,7 @@ class ReenactmentModel(nn.Module):
         self.pose_encoder = PoseEncoder(configuration)
         drawn = configuration.drawn_size
         self.generator = Generator(at_size(configuration, drawn) if drawn else configuration)
-        self.painter = Painter(configuration.descriptor_size) if drawn else None
+        self.painter = Painter(configuration.face_size) if drawn else None
         # Descriptors of many people's poses, kept with the weights: adaptation checks on them that a
         # person's own generator still follows anybody. Empty until training fills it.
         self.register_buffer("pose_bank", torch.zeros(0, configuration.descriptor_size))
@@ -52,4 +52,4 @@ def at_size(configuration: Configuration, side: int) -> Configuration:
     """The same configuration with a generator alone that renders `side` pixels: its last blocks are left off, so that
     a model grown from it keeps every block (widths at each resolution stay what they were)."""
     base = configuration.channels_at(side)
-    return replace(configuration, image_size=side, base_channels=base, drawn_size=0)
+    return replace(configuration, image_size=side, base_channels=base, drawn_size=0, face_size=0)

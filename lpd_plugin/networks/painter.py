@@ -16,6 +16,7 @@ WIDTHS = (32, 48, 64, 96, 128)  # at 1/2, 1/4 .. 1/32 of the side at which motio
 MOTION_SIDE = 128  # pixels: pictures are looked at in this size, whatever size is painted
 PAINT_WIDTH = 24
 TRUST = 2.0  # logit: an untrained painter shows the reference, not the drawing
+FADE = 4.0  # pixels above a picture within which it ends
 REACH = 0.5  # of half the side: what a motion output of 1 means
 
 
@@ -39,10 +40,10 @@ class MotionBlock(nn.Module):
 class Painter(nn.Module):
     """From two drawings of a person and one real picture of it: the picture in the first drawing's pose.
 
-    descriptor_size: of the pose descriptors, which say what the drawings are too coarse to show.
+    face_size: numbers that a face reader gives of each picture; they say what the drawings are too coarse to show.
     """
 
-    def __init__(self, descriptor_size: int):
+    def __init__(self, face_size: int):
         super().__init__()
         down, width = [], 12
         for outputs in WIDTHS:
@@ -51,7 +52,7 @@ class Painter(nn.Module):
         self.d = nn.ModuleList(down)
         self.mid = MotionBlock(width, width)
         self.sizes = [2 * width, 2 * WIDTHS[-2], 2 * WIDTHS[-3]]
-        self.film = nn.Sequential(nn.Linear(2 * descriptor_size, 256), nn.SiLU(), nn.Linear(256, sum(self.sizes)))
+        self.film = nn.Sequential(nn.Linear(2 * face_size, 256), nn.SiLU(), nn.Linear(256, sum(self.sizes) + 6))
         up, ends = [], [nn.Conv2d(width, 3, 3, 1, 1)]
         for outputs in WIDTHS[-2::-1]:
             up.append(MotionBlock(width + outputs, outputs))
@@ -66,26 +67,33 @@ class Painter(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
+    def channels_last(self) -> "Painter":
+        """Weights laid out as a CPU computes them twice as fast; the first block's stay, since torch 2.13 crashes on the
+        gradient of twelve channels laid out so."""
+        for part in (*self.d[1:], self.mid, self.u, self.flows, self.last):
+            part.to(memory_format=torch.channels_last)
+        return self
+
     def motion(
-        self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, poses: torch.Tensor
+        self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, faces: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """All pictures (B, 4, s, s), s = MOTION_SIDE; poses (B, 2 * descriptor_size), wanted and reference's.
+        """All pictures (B, 4, s, s), s = MOTION_SIDE; faces (B, 2 * face_size), wanted and reference's.
 
         Returns motion (B, 2, s/2, s/2): where in the reference to look, x and y, in half sides from each place;
         trust (B, 1, s/2, s/2), a logit: how far the reference shows what is there; features (B, C, s/2, s/2).
         """
-        x, skips = torch.cat((drawn, drawn_reference, reference), 1), []
+        x, skips = torch.cat((drawn, drawn_reference, reference), 1).contiguous(), []
         for block in self.d:
             x = block(x)
             skips.append(x)
-        films = list(self.film(poses).split(self.sizes, 1))
+        *films, turn = self.film(faces).split([*self.sizes, 6], 1)
         x = self.mid(x, films.pop(0))
         out = self.flows[0](x)
         for level, (block, end) in enumerate(zip(self.u, list(self.flows)[1:])):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
             x = block(torch.cat((x, skips[-2 - level]), 1), films.pop(0) if films else None)
             out = F.interpolate(out, scale_factor=2, mode="bilinear", align_corners=False) + end(x)
-        return REACH * out[:, :2], out[:, 2:], x
+        return REACH * (out[:, :2] + turned(turn, out.shape[-1])), out[:, 2:], x
 
     def paint(self, features: torch.Tensor, moved: torch.Tensor, trust: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
         """The moved reference and, where it shows nothing, the retouched drawing: (B, 4, S, S); and how much of each."""
@@ -96,13 +104,13 @@ class Painter(nn.Module):
         return share * moved + (1 - share) * retouched
 
     def forward(
-        self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, poses: torch.Tensor
+        self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, faces: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """drawn, drawn_reference (B, 4, s, s) and reference (B, 4, S, S): premultiplied RGB and mask in [0, 1];
-        poses (B, 2 * descriptor_size) -> painted (B, 4, S, S), premultiplied, the moved reference alone
+        faces (B, 2 * face_size) -> painted (B, 4, S, S), premultiplied, the moved reference alone
         (B, 4, S, S), and the motion (B, 2, h, h) in half sides."""
         small = (resized(t, MOTION_SIDE) for t in (drawn, drawn_reference, reference))
-        motion, trust, features = self.motion(*small, poses)
+        motion, trust, features = self.motion(*small, faces)
         moved = moved_by(reference, motion)
         return self.paint(features, moved, trust, drawn), moved, motion
 
@@ -116,10 +124,26 @@ def resized(pictures: torch.Tensor, side: int) -> torch.Tensor:
     return F.interpolate(pictures, (side, side), mode="bilinear", align_corners=False)
 
 
+def turned(turn: torch.Tensor, side: int) -> torch.Tensor:
+    """The motion (B, 2, side, side) of a whole picture by an affine map, turn (B, 6): two rows of x, y and 1.
+
+    A head tilts and comes near as a whole: so much is easier to say at once than place by place.
+    """
+    axis = (torch.arange(side, device=turn.device, dtype=turn.dtype) * 2 + 1) / side - 1
+    x, y = torch.meshgrid(axis, axis, indexing="xy")
+    return torch.einsum("bij,jhw->bihw", turn.unflatten(1, (2, 3)), torch.stack((x, y, torch.ones_like(x))))
+
+
 def moved_by(pictures: torch.Tensor, motion: torch.Tensor) -> torch.Tensor:
-    """Pictures (B, C, S, S) seen through a motion (B, 2, h, h) in half sides; borders continue outside."""
+    """Premultiplied pictures (B, C, S, S) seen through a motion (B, 2, h, h) in half sides.
+
+    Outside, borders continue, as bodies do; above the picture there is nothing: hair that the crop cuts off would
+    be drawn out into a streak.
+    """
     side = pictures.shape[-1]
     motion = F.interpolate(motion, (side, side), mode="bilinear", align_corners=False)
     axis = (torch.arange(side, device=pictures.device, dtype=pictures.dtype) * 2 + 1) / side - 1
     places = torch.stack(torch.meshgrid(axis, axis, indexing="xy"))[None] + motion
-    return F.grid_sample(pictures, places.permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=False)
+    moved = F.grid_sample(pictures, places.permute(0, 2, 3, 1), mode="bilinear", padding_mode="border", align_corners=False)
+    pixels_above = (-1 - places[:, 1:]) * side / 2
+    return moved * (1 - pixels_above / FADE).clamp(0, 1)

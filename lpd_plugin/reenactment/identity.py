@@ -15,8 +15,7 @@ from ..errors import BadInput
 from ..networks.model import ReenactmentModel
 from ..weights.files import OWN_IDENTITY, file_digest, load_matte
 from ..whole_files import write_tensors
-
-MICRO_BATCH = 8
+from .mattes import crop_mattes
 
 
 @dataclass(frozen=True)
@@ -91,13 +90,8 @@ def encode_identity(model: ReenactmentModel, crops: np.ndarray, weights_name: st
     device = model.generator.constant.device
     pictures = torch.from_numpy(np.ascontiguousarray(crops)).to(device).permute(0, 3, 1, 2).float() / 255
     embedding = model.embedding_of(pictures)
-    mattes = _mattes(pictures) if model.painter is not None else np.zeros((0, *crops.shape[1:3]), np.uint8)
+    mattes = np.zeros((0, *crops.shape[1:3]), np.uint8)
+    if model.painter is not None:
+        mattes = crop_mattes(load_matte(device=str(device)), crops)
     about = {"pictures": len(crops)}
     return Identity(embedding.cpu().clone(), np.asarray(crops), mattes, model.digest, weights_name, about=about)
-
-
-def _mattes(pictures: torch.Tensor) -> np.ndarray:
-    """Foreground mattes (K, S, S) uint8 of pictures (K, 3, S, S) in [0, 1]."""
-    matte = load_matte(device=str(pictures.device))
-    parts = [(matte(part)[:, 0] * 255).round().byte() for part in pictures.split(MICRO_BATCH)]
-    return torch.cat(parts).cpu().numpy()

@@ -45,7 +45,7 @@ class Painting:
         side = self.model.configuration.image_size
         painted = torch.zeros(len(poses), 4, side, side, device=poses.device)
         for moment, row in zip(moments.split(MICRO_BATCH), rows.split(MICRO_BATCH)):
-            both = torch.cat((poses[moment], self.descriptors[row]), 1)
+            both = torch.cat((self._faces(poses)[moment], self._faces(self.descriptors)[row]), 1)
             result, _, _ = self.model.painter(drawn[moment], self.drawings[row], self._references(row), both)
             painted.index_add_(0, moment, result * shares[moment, row][:, None, None, None])
         rgb, mask = painted[:, :3], painted[:, 3:].clamp(0, 1)
@@ -58,7 +58,8 @@ class Painting:
 
     def _shares(self, poses: torch.Tensor) -> torch.Tensor:
         """How much of each pose is painted from each picture, (B, K): the nearest few, fading so that none pops in or out."""
-        distance = ((poses[:, None] - self.descriptors[None]) / self.spread).square().mean(2)
+        apart = self._faces(poses)[:, None] - self._faces(self.descriptors)[None]
+        distance = (apart / self._faces(self.spread[None])[0]).square().mean(2)
         near, rows = distance.topk(min(SHARED_BY + 1, distance.shape[1]), dim=1, largest=False)
         weights = ((near[:, :1] + SAME_POSE) / (near + SAME_POSE)).square()  # relative: however far apart pictures lie
         if weights.shape[1] > SHARED_BY:  # a picture enters with the weight 0 when it is as near as the one it replaces
@@ -68,6 +69,10 @@ class Painting:
         alike = distance == near[:, :1]  # pictures that are all as near: nothing is left of the differences
         shares = torch.where(shares.sum(1, keepdim=True) > 1e-6, shares, alike.to(shares))
         return shares / shares.sum(1, keepdim=True)
+
+    def _faces(self, descriptors: torch.Tensor) -> torch.Tensor:
+        """What the face reader read, of descriptors (N, descriptor_size): (N, face_size)."""
+        return descriptors[:, self.model.configuration.pose_size :]
 
     def _references(self, rows: torch.Tensor) -> torch.Tensor:
         """The pictures of some rows, premultiplied: (B, 4, S, S)."""

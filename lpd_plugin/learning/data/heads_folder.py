@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import BadInput
 from .splits import read_index, require_apart
-from .store import HeadStore, in_memory
+from .store import HeadClip, HeadStore, in_memory
 from .video_files import read_clip
 
 COLUMNS = ("split", "person", "clip", "pad_fraction")
@@ -35,7 +35,11 @@ def clip_files(folder: str | Path, row: dict[str, str]) -> tuple[Path, Path]:
     return stem.with_name(stem.name + ".mp4"), stem.with_name(stem.name + ".mask.mp4")
 
 
-def read_heads(folder: str | Path, split: str, side: int, max_pad_fraction: float = 1.0) -> HeadStore:
-    """Decode every clip of one split at `side` pixels; raises `BadInput` like `heads_rows` and `read_clip`."""
+def read_heads(folder: str | Path, split: str | None, side: int | None, max_pad_fraction: float = 1.0) -> HeadStore:
+    """Decode every clip of one split, or of all, at `side` pixels; raises `BadInput` like `heads_rows` and `read_clip`."""
     rows = heads_rows(folder, split, max_pad_fraction)
-    return in_memory([(r["person"], r["clip"], *read_clip(*clip_files(folder, r), side)) for r in rows])
+    return in_memory([(_clip(r), *read_clip(*clip_files(folder, r), side)) for r in rows])
+
+
+def _clip(row: dict[str, str]) -> HeadClip:
+    return HeadClip(row["person"], row["clip"], 0, 0, row["split"], float(row["pad_fraction"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ class HeadClip:
     clip: str
     start: int
     stop: int
+    split: str = "train"
+    pad_fraction: float = 0.0  # mean share of a crop that lay outside its picture
 
 
 class Heads:
@@ -70,10 +72,10 @@ class HeadStore(Heads):
         return self.frames[rows], self.masks[rows]
 
 
-def in_memory(parts: list[tuple[str, str, np.ndarray, np.ndarray]]) -> HeadStore:
-    """One store from (person, clip, frames, masks) of each clip."""
+def in_memory(parts: list[tuple[HeadClip, np.ndarray, np.ndarray]]) -> HeadStore:
+    """One store from each clip's frames and masks; which rows are whose is found here."""
     clips, start = [], 0
-    for person, clip, frames, _ in parts:
-        clips.append(HeadClip(person, clip, start, start + len(frames)))
+    for clip, frames, _ in parts:
+        clips.append(replace(clip, start=start, stop=start + len(frames)))
         start += len(frames)
-    return HeadStore(np.concatenate([p[2] for p in parts]), np.concatenate([p[3] for p in parts]), clips)
+    return HeadStore(np.concatenate([p[1] for p in parts]), np.concatenate([p[2] for p in parts]), clips)

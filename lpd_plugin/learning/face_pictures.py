@@ -1,0 +1,93 @@
+"""Faces with their measures as a training step sees them: drawn evenly over people, moved, recoloured, before any ground."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..networks.encoders import FACE_VIEW
+from .augmentation import PoseAugmentation, swapped_backgrounds
+from .data.store import Heads
+from .face_marks import FaceMarks
+from .face_measures import HELD, mean_shape, measures, without_usual
+from .painter_pairs import coarsened
+
+CANDIDATES = 3  # frames of which the one with the most unusual expression is taken, in half of the draws
+
+
+class MeasuredFaces:
+    """A store's faces and what is measured on them: `values` (rows, 14), see face_measures.NAMES.
+
+    `known`: the training faces, whose shape and spread measure held-out ones, too.
+    """
+
+    def __init__(self, store: Heads, marks: FaceMarks, known: "MeasuredFaces | None" = None):
+        self.store, self.marks, mirror = store, marks, marks.mirrored()
+        self.shape = known.shape if known else mean_shape(np.concatenate((marks.points, mirror.points)))
+        self.persons = [
+            np.concatenate([np.arange(store.clips[c].start, store.clips[c].stop) for c in clips])
+            for clips in store.by_person().values()
+        ]
+        values, other = (measures(m.points, m.gaze, self.shape) for m in (marks, mirror))
+        self.values = without_usual(values, self.persons)
+        mirrored = without_usual(other, self.persons)
+        self.usual, self.usual_mirrored = values - self.values, other - mirrored
+        everything = np.concatenate((self.values, mirrored))
+        self.centre, self.spread = (known.centre, known.spread) if known else (everything.mean(0), everything.std(0) + 1e-6)
+        self.unusual = np.abs(self.standard(self.values)[:, HELD:]).mean(1)
+
+    def standard(self, values: np.ndarray) -> np.ndarray:
+        """Measures with mean 0 and spread 1 over the training faces."""
+        return (values - self.centre) / self.spread
+
+    def rows(self, count: int, random: np.random.Generator) -> np.ndarray:
+        """(count,) rows: persons evenly, unusual expressions more often."""
+        rows = []
+        for person in random.choice(len(self.persons), count, replace=count > len(self.persons)):
+            some = random.choice(self.persons[person], CANDIDATES)
+            rows.append(some[np.argmax(self.unusual[some])] if random.random() < 0.5 else some[0])
+        return np.array(rows)
+
+
+class ShownFaces:
+    """What a face reader sees at a step, which follows from seed and step alone; `side` in pixels."""
+
+    def __init__(self, faces: MeasuredFaces, batch: int, side: int, seed: int, device: torch.device | str = "cpu"):
+        self.faces, self.batch, self.side, self.seed, self.device = faces, batch, side, seed, torch.device(device)
+        self.augment = PoseAugmentation("colours").to(self.device)
+
+    @torch.no_grad()
+    def at(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Views of faces (B, 3, side, side) in [0, 1] and standardised measures (B, 14). Sets torch's global seed."""
+        random = np.random.default_rng((self.seed, step))
+        torch.manual_seed(int(random.integers(1 << 62)))
+        rows, turn, mirror = self.faces.rows(self.batch, random), self._moves(random), random.random(self.batch) < 0.5
+        seen, other = self.faces.marks[rows], self.faces.marks[rows].mirrored()
+        points = np.where(mirror[:, None, None], other.points, seen.points)
+        points = (np.einsum("nij,npj->npi", turn[:, :2, :2], points * 2 - 1) + turn[:, None, :2, 2] + 1) / 2
+        gaze = np.where(mirror, other.gaze, seen.gaze)
+        usual = np.where(mirror[:, None], self.faces.usual_mirrored[rows], self.faces.usual[rows])
+        values = self.faces.standard(measures(points, gaze, self.faces.shape) - usual)
+        shown = self._views(rows, turn, mirror)
+        return shown, torch.from_numpy(values).float().clamp(-4, 4).to(self.device)
+
+    def _views(self, rows: np.ndarray, turn: np.ndarray, mirror: np.ndarray) -> torch.Tensor:
+        pictures, masks = (t.to(self.device) for t in self.faces.store.pictures(rows))
+        both = torch.cat((pictures, masks), 1)
+        # A sampling grid wants where each place comes from, points where each comes to: the inverse.
+        back = np.linalg.inv(turn)[:, :2] @ np.diag((FACE_VIEW, FACE_VIEW, 1))
+        back[mirror, 0] *= -1
+        theta = torch.from_numpy(back).float().to(self.device)
+        grid = F.affine_grid(theta, [len(rows), 4, self.side, self.side], align_corners=False)
+        both = F.grid_sample(both, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        return self.augment(coarsened(swapped_backgrounds(both[:, :3], both[:, 3:], 0.5)))
+
+    def _moves(self, random: np.random.Generator) -> np.ndarray:
+        """(B, 3, 3) turned by up to 25 degrees, mostly less, 15 % larger or smaller, moved by up to 7 % of the side."""
+        angle = random.uniform(-0.45, 0.45, self.batch) * np.sqrt(random.random(self.batch))
+        size = np.exp(random.uniform(-0.15, 0.15, self.batch))
+        cosine, sine = size * np.cos(angle), size * np.sin(angle)
+        x, y = random.uniform(-0.14, 0.14, (2, self.batch))
+        zero, one = np.zeros(self.batch), np.ones(self.batch)
+        return np.stack((cosine, -sine, x, sine, cosine, y, zero, zero, one), 1).reshape(-1, 3, 3)

@@ -1,0 +1,125 @@
+"""Training the face reader: from pictures of faces to the measures of `face_measures`, for people never seen."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..errors import Cancelled
+from ..networks.configurations import configuration
+from ..networks.encoders import PoseEncoder, face_view
+from ..progress import Progress
+from .checkpoint import CHECKPOINT, module_state, read_checkpoint, restore_optimiser, save_checkpoint
+from .face_measures import NAMES
+from .face_pictures import MeasuredFaces, ShownFaces
+from .stopping import StopRequest
+from .training_log import TrainingLog
+
+
+@dataclass
+class FaceReaderConfig:
+    """A face reader's run; the rate rises for warm_up steps and falls to 0 as a cosine."""
+
+    configuration: str = "compact"
+    steps: int = 6000
+    batch: int = 24
+    rate: float = 2e-3
+    warm_up: int = 200
+    average: float = 0.998
+    seed: int = 0
+    checkpoint_minutes: float = 4.0
+    log_steps: int = 250
+
+
+class FaceReaderTraining:
+    """A run in a folder; resumes from its checkpoint. `held_out`: faces of other people, for the log."""
+
+    def __init__(
+        self, config: FaceReaderConfig, faces: MeasuredFaces, folder: str | Path, held_out: MeasuredFaces, device: str = "cpu"
+    ):
+        self.config, self.folder, self.held_out, self.device = config, Path(folder), held_out, torch.device(device)
+        torch.manual_seed(config.seed)
+        self.encoder = PoseEncoder(configuration(config.configuration)).to(self.device)
+        self.reader = self.encoder.face.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.reader).requires_grad_(False).eval()
+        self.shown = ShownFaces(faces, config.batch, self.encoder.size, config.seed, self.device)
+        self.optimiser = torch.optim.AdamW(self.reader.parameters(), lr=config.rate, betas=(0.9, 0.99), weight_decay=0.02)
+        self.step, self.seconds = 0, 0.0
+        if (self.folder / CHECKPOINT).exists():
+            self._resume()
+
+    def _resume(self) -> None:
+        tensors, extra = read_checkpoint(self.folder / CHECKPOINT)
+        self.reader.load_state_dict(module_state(tensors, "model"))
+        self.average.load_state_dict(module_state(tensors, "average"))
+        restore_optimiser(self.optimiser, tensors, "reader")
+        self.step, self.seconds = extra["step"], extra["seconds"]
+
+    def save(self) -> None:
+        """Write the checkpoint; raises `BadInput` if it cannot be written, and the one before stays."""
+        extra = {"step": self.step, "seconds": self.seconds, "config": asdict(self.config)}
+        modules = {"model": self.reader, "average": self.average}
+        save_checkpoint(self.folder / CHECKPOINT, modules, {"reader": self.optimiser}, extra)
+
+    def run(self, progress: Progress | None = None) -> None:
+        """Train up to config.steps. Raises `Cancelled` once the checkpoint is written, after SIGTERM or Ctrl-C."""
+        config, progress = self.config, progress or Progress()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log = TrainingLog(self.folder, ["loss", *NAMES], self.step)
+        with StopRequest() as stop, log, progress.task("training the face reader", config.steps) as task:
+            task.done, losses, saved = self.step, [], time.monotonic()
+            while self.step < config.steps:
+                began = time.monotonic()
+                losses.append(self.train_step())
+                self.seconds += time.monotonic() - began
+                last = self.step == config.steps or stop.asked
+                if self.step % config.log_steps == 0 or last:
+                    values = {"loss": sum(losses) / len(losses), **self.agreement()}
+                    progress.note(log.row(self.step, self.seconds, None, values))
+                    losses.clear()
+                if last or time.monotonic() - saved > 60 * config.checkpoint_minutes:
+                    self.save()
+                    saved = time.monotonic()
+                if stop.asked and self.step < config.steps:
+                    raise Cancelled(f"stopped at step {self.step} of {config.steps}; the same command goes on from there")
+                task.advance()
+
+    def train_step(self) -> float:
+        """One step; returns the loss: Huber's, of standardised measures."""
+        config = self.config
+        falling = 0.5 + 0.5 * math.cos(math.pi * self.step / config.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = config.rate * min(1.0, (self.step + 1) / config.warm_up) * falling
+        pictures, wanted = self.shown.at(self.step)
+        loss = F.smooth_l1_loss(self.reader(pictures.contiguous(memory_format=torch.channels_last)), wanted, beta=0.5)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.reader.parameters(), 5.0)
+        self.optimiser.step()
+        with torch.no_grad():
+            keep = min(config.average, (1 + self.step) / (10 + self.step))
+            for mean, value in zip(self.average.parameters(), self.reader.parameters()):
+                mean.lerp_(value, 1 - keep)
+        self.step += 1
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def agreement(self, every: int = 8) -> dict[str, float]:
+        """Correlation of each measure as read with as measured, over held-out people."""
+        rows = np.arange(0, self.held_out.store.count, every)
+        read = [self._read(part) for part in np.array_split(rows, max(1, len(rows) // 32))]
+        read, wanted = np.concatenate(read), self.held_out.standard(self.held_out.values[rows])
+        with np.errstate(invalid="ignore"):  # of what never changes: not a number
+            return {name: float(np.corrcoef(read[:, k], wanted[:, k])[0, 1]) for k, name in enumerate(NAMES)}
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        pictures, _ = self.held_out.store.pictures(rows)
+        return self.average(face_view(pictures.to(self.device), self.encoder.size)).cpu().numpy()
