@@ -36,8 +36,11 @@ def clip_files(folder: str | Path, row: dict[str, str]) -> tuple[Path, Path]:
 
 
 def read_heads(folder: str | Path, split: str | None, side: int | None, max_pad_fraction: float = 1.0) -> HeadStore:
-    """Decode every clip of one split, or of all, at `side` pixels; raises `BadInput` like `heads_rows` and `read_clip`."""
-    rows = heads_rows(folder, split, max_pad_fraction)
+    """Decode every clip of one split, or of all, at `side` pixels, in the order of persons and clips as in every form.
+
+    Raises `BadInput` like `heads_rows` and `read_clip`.
+    """
+    rows = sorted(heads_rows(folder, split, max_pad_fraction), key=lambda r: (r["split"], r["person"], r["clip"]))
     return in_memory([(_clip(r), *read_clip(*clip_files(folder, r), side)) for r in rows])
 
 
