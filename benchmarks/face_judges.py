@@ -31,13 +31,24 @@ class FaceJudges:
         options.intra_op_num_threads = 1
         self.recogniser = onnxruntime.InferenceSession(str(models / "MobileFaceNet.onnx"), options)
         base = tasks.BaseOptions(model_asset_path=str(models / "face_landmarker.task"))
-        self.landmarker = vision.FaceLandmarker.create_from_options(vision.FaceLandmarkerOptions(base_options=base))
+        options = vision.FaceLandmarkerOptions(
+            base_options=base, output_face_blendshapes=True, output_facial_transformation_matrixes=True
+        )
+        self.landmarker = vision.FaceLandmarker.create_from_options(options)
         self._image = lambda rgb: mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
 
     def landmarks(self, rgb: np.ndarray) -> np.ndarray | None:
         """(478, 2) pixels in a uint8 RGB picture (H, W, 3), or None where no face is seen."""
         faces = self.landmarker.detect(self._image(rgb)).face_landmarks
         return np.array([(p.x, p.y) for p in faces[0]]) * rgb.shape[1::-1] if faces else None
+
+    def look(self, rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Landmarks (478, 2) in pixels and movements (7,), see MOVEMENTS, of a uint8 RGB picture; None without a face."""
+        found = self.landmarker.detect(self._image(rgb))
+        if not found.face_landmarks:
+            return None
+        points = np.array([(p.x, p.y) for p in found.face_landmarks[0]]) * rgb.shape[1::-1]
+        return points, movements(found.facial_transformation_matrixes[0], found.face_blendshapes[0])
 
     def embedding(self, rgb: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """Unit vector of the face whose landmarks (478, 2) these are."""
@@ -49,6 +60,21 @@ class FaceJudges:
         name = self.recogniser.get_inputs()[0].name
         total = sum(self.recogniser.run(None, {name: one[None]})[0][0] for one in batch)
         return total / np.linalg.norm(total)
+
+
+MOVEMENTS = ("yaw", "pitch", "roll", "jaw", "blink", "smile", "gaze")
+
+
+def movements(matrix, blendshapes) -> np.ndarray:
+    """(7,): yaw, pitch, roll in radians from a head matrix (4, 4), the rest from 52 blendshapes in [0, 1]."""
+    r, shapes = np.array(matrix)[:3, :3], {c.category_name: c.score for c in blendshapes}
+
+    def both(name: str) -> float:
+        return (shapes[name + "Left"] + shapes[name + "Right"]) / 2
+
+    sideways = shapes["eyeLookOutLeft"] - shapes["eyeLookInLeft"] + shapes["eyeLookInRight"] - shapes["eyeLookOutRight"]
+    turn = np.arctan2(-r[2, 0], np.hypot(r[0, 0], r[1, 0])), np.arctan2(r[2, 1], r[2, 2]), np.arctan2(r[1, 0], r[0, 0])
+    return np.array([*turn, shapes["jawOpen"], both("eyeBlink"), both("mouthSmile"), sideways])
 
 
 def landmark_error(found: np.ndarray, wanted: np.ndarray) -> float:
