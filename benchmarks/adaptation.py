@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -25,11 +25,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lpd_plugin.learning.adaptation import AdaptationConfig, AdaptationRun
+from lpd_plugin.learning.adaptation import adaptation_run
+from lpd_plugin.learning.adaptation_config import AdaptationConfig
 from lpd_plugin.learning.adaptation_curve import Curve, measured_steps
 from lpd_plugin.learning.adaptation_judge import on_grey, pose_distance
 from lpd_plugin.learning.adaptation_views import farthest_points
 from lpd_plugin.reenactment.crops import encode_crops
+from lpd_plugin.reenactment.generate import drawing_for
+from lpd_plugin.reenactment.identity import Identity, encode_identity
 from lpd_plugin.weights.files import load_discriminator, load_matte, load_model
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -117,10 +120,11 @@ def _bytes(pictures: torch.Tensor) -> np.ndarray:
 
 
 @torch.no_grad()
-def drawn(run: AdaptationRun, descriptors: np.ndarray) -> torch.Tensor:
-    """Heads of the running average on grey (B, 3, S, S), driven by descriptors (B, pose_size)."""
+def drawn(identity: Identity, model, descriptors: np.ndarray) -> torch.Tensor:
+    """Heads of the person on grey (B, 3, S, S), driven by descriptors (B, descriptor_size)."""
+    draw = drawing_for(identity, model)
     parts = torch.from_numpy(descriptors).split(4)
-    return torch.cat([on_grey(*run.average(run.average_embedding.expand(len(p), -1), p)) for p in parts])
+    return torch.cat([on_grey(*draw(identity.embedding.expand(len(p), -1), p)) for p in parts])
 
 
 def sweep(frames: np.ndarray, drivers: np.ndarray, model, matte, make_judges, arguments) -> tuple[Curve, list[Score], float]:
@@ -130,12 +134,11 @@ def sweep(frames: np.ndarray, drivers: np.ndarray, model, matte, make_judges, ar
     tested = [order[i] for i in np.linspace(1, len(order) - 1, TESTED).astype(int)]
     given = [i for i in order if i not in tested]
     judges = make_judges(frames[tested], drivers)
-    with torch.no_grad():
-        embedding = model.identity_encoder(_tensor(frames[given])[None])[0]
+    identity = encode_identity(model, frames[given], arguments.weights)
     config = AdaptationConfig(limit=arguments.limit)
     torch.manual_seed(config.seed)
     begun = time.monotonic()
-    run = AdaptationRun(model, matte, frames[given], embedding, config, load_discriminator(arguments.weights))
+    run = adaptation_run(model, matte, frames[given], identity.embedding, config, load_discriminator(arguments.weights))
     seconds = time.monotonic() - begun
     measurements, scores = [], []
     for until in measured_steps(arguments.limit):
@@ -144,7 +147,9 @@ def sweep(frames: np.ndarray, drivers: np.ndarray, model, matte, make_judges, ar
             run.step()
         measurements.append(run.measure())
         seconds += time.monotonic() - begun
-        scores.append(judges.score(drawn(run, descriptors[tested]), drawn(run, encode_crops(model, drivers))))
+        embedding, changed = run.kept()
+        person = replace(identity, embedding=embedding, adapted=changed)
+        scores.append(judges.score(*(drawn(person, model, d) for d in (descriptors[tested], encode_crops(model, drivers)))))
         one = scores[-1]
         print(f"  {measurements[-1]} identity {one.identity:.3f} pose {one.pose:.4f} faces {one.seen:.2f}", file=sys.stderr, flush=True)
     return Curve(tuple(measurements)), scores, seconds

@@ -13,8 +13,10 @@ import torch
 from lpd_plugin.cli.main import main
 from lpd_plugin.errors import BadInput, Cancelled
 from lpd_plugin.learning import adaptation_judge
-from lpd_plugin.learning.adaptation import AdaptationConfig, AdaptationRun, adapt
+from lpd_plugin.learning.adaptation import adapt
+from lpd_plugin.learning.adaptation_config import AdaptationConfig
 from lpd_plugin.learning.adaptation_curve import Curve
+from lpd_plugin.learning.generator_adaptation import GeneratorAdaptation
 from lpd_plugin.networks.configurations import configuration
 from lpd_plugin.networks.discriminator import Discriminator
 from lpd_plugin.networks.matte import HeadMatte
@@ -71,7 +73,7 @@ def person(talking, small) -> Identity:
     return encode_identity(small, np.stack(crops))
 
 
-def content_error(run: AdaptationRun) -> float:
+def content_error(run: GeneratorAdaptation) -> float:
     return run.judge.measure(run.average, run.average_embedding, 0).reconstruction
 
 
@@ -80,7 +82,7 @@ def test_adaptation_learns_the_person_where_it_was_not_shown_and_leaves_the_enco
 ):
     before = {k: v.clone() for k, v in small.state_dict().items()}
     with torch.enable_grad():
-        run = AdaptationRun(small, matte, person.pictures, person.embedding, AdaptationConfig(seed=1))
+        run = GeneratorAdaptation(small, matte, person.pictures, person.embedding, AdaptationConfig(seed=1))
         start = content_error(run)
         for _ in range(15):
             run.step()
@@ -88,7 +90,7 @@ def test_adaptation_learns_the_person_where_it_was_not_shown_and_leaves_the_enco
     embedding, changed = run.kept()
     assert not torch.equal(embedding, person.embedding) and changed
     assert all(torch.equal(v, before[k]) for k, v in small.state_dict().items())
-    assert all(k in small.generator.state_dict() and v.dtype == torch.float16 for k, v in changed.items())
+    assert all(k in small.state_dict() and v.dtype == torch.float16 for k, v in changed.items())
 
 
 def test_what_was_chosen_is_what_is_given_back_and_the_curve_stands_in_the_file(small, matte, person, tmp_path):
@@ -100,7 +102,7 @@ def test_what_was_chosen_is_what_is_given_back_and_the_curve_stands_in_the_file(
     assert curve_of(Identity.load(tmp_path / "a.lpd.safetensors")) == curve
     with torch.enable_grad():  # going there again gives the same parameters
         torch.manual_seed(0)
-        run = AdaptationRun(small, matte, person.pictures, person.embedding, replace(SHORT, limit=30))
+        run = GeneratorAdaptation(small, matte, person.pictures, person.embedding, replace(SHORT, limit=30))
         while run.taken < curve.chosen.step:
             run.step()
     assert all(torch.equal(v, adapted.adapted[k]) for k, v in run.kept()[1].items())
@@ -116,7 +118,7 @@ def test_the_search_gives_back_an_earlier_moment_when_going_on_harms(small, matt
         return Measurement(self.taken, *next(scores), 0.4)
 
     taken: list[torch.Tensor] = []
-    monkeypatch.setattr(AdaptationRun, "measure", measured)
+    monkeypatch.setattr(GeneratorAdaptation, "measure", measured)
     adapted = adapt(small, matte, person.pictures, person.embedding, replace(SHORT, limit=41))
     assert adapted.steps == 15 and torch.equal(adapted.embedding, taken[1]) and not torch.equal(taken[1], taken[-1])
 
@@ -159,7 +161,7 @@ def test_heads_in_foreign_poses_keep_their_outline_where_such_poses_are_trained_
         with torch.enable_grad(), torch.random.fork_rng():
             torch.manual_seed(0)
             config = AdaptationConfig(foreign=foreign, keep_pose=20.0)
-            run = AdaptationRun(small, matte, person.pictures, person.embedding, config)
+            run = GeneratorAdaptation(small, matte, person.pictures, person.embedding, config)
             for _ in range(20):
                 run.step()
         poses = run.judged  # not those that were trained on
@@ -174,7 +176,7 @@ def test_a_discriminator_becomes_the_persons_own_and_changes_what_is_learned(sma
     discriminator = Discriminator(small.configuration, 7)
     before = {k: v.clone() for k, v in discriminator.state_dict().items()}
     with torch.enable_grad():
-        run = AdaptationRun(small, matte, person.pictures, person.embedding, replace(SHORT, batch=2), discriminator)
+        run = GeneratorAdaptation(small, matte, person.pictures, person.embedding, replace(SHORT, batch=2), discriminator)
         row = run.adversary.discriminator.label_embedding.weight
         assert row.shape == (1, small.configuration.identity_size) and torch.equal(row[0], person.embedding)
         first = run.adversary.discriminator.blocks[0].convolution1.weight_orig.clone()

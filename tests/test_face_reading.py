@@ -11,7 +11,7 @@ from training_runs import two_persons
 from lpd_plugin.errors import BadInput
 from lpd_plugin.learning.face_marks import MIRRORED, FaceMarks, marks_of, where_it_looks
 from lpd_plugin.learning.face_measures import FITTED, HELD, NAMES, mean_shape, measures, rough_shape, without_usual
-from lpd_plugin.learning.face_pictures import MeasuredFaces, ShownFaces
+from lpd_plugin.learning.face_pictures import MeasuredFaces, ShownFaces, bent, moved_points
 from lpd_plugin.learning.face_reader_training import FaceReaderConfig, FaceReaderTraining
 from lpd_plugin.networks.configurations import configuration
 from lpd_plugin.video.crop import crop_square
@@ -142,9 +142,23 @@ def test_a_turned_view_of_a_face_has_the_turned_points_measures(carphone, astron
     store = two_persons(carphone, astronaut)
     angles = np.random.default_rng(1).uniform(-0.1, 0.1, (3, store.count))
     faces = MeasuredFaces(store, FaceMarks(turned(*angles), np.zeros(store.count)))
-    pictures, values = ShownFaces(faces, 16, 64, seed=0).at(3)
+    pictures, values, points = ShownFaces(faces, 16, 64, seed=0).at(3)
+    assert points.shape == (16, 68, 2)
     assert pictures.shape == (16, 3, 64, 64) and 0 <= pictures.min() and pictures.max() <= 1
     assert values.shape == (16, configuration("compact").face_size) and values[:, ROLL].abs().max() > 1.5
+
+
+def test_points_lie_where_the_bent_and_turned_view_shows_them():
+    dots = np.random.default_rng(4).uniform(-0.5, 0.5, (1, 3, 2))
+    side, bends = 256, torch.randn(1, 2, 5, 5, generator=torch.Generator().manual_seed(0)) * 0.04
+    turn = np.array([[[1.1, -0.3, 0.05], [0.3, 1.1, -0.1], [0, 0, 1.0]]])
+    axis = (np.arange(side) * 2 + 1) / side - 1
+    places = torch.from_numpy(np.stack(np.meshgrid(axis, axis), -1))[None].float()
+    back = torch.from_numpy(np.linalg.inv(turn)).float()
+    seen = torch.einsum("bij,bhwj->bhwi", back[:, :2, :2], places) + back[:, None, None, :2, 2] + bent(bends, places)
+    for dot, found in zip(dots[0], moved_points(dots, turn, bends)[0]):
+        nearest = np.unravel_index(np.abs(seen[0].numpy() - dot).sum(-1).argmin(), (side, side))
+        assert np.abs(axis[list(nearest[::-1])] - found).max() < 2 / side * 1.5
 
 
 def test_labels_of_other_data_are_refused_and_missing_packages_are_named(carphone, astronaut, tmp_path, monkeypatch):

@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.learning.adaptation import AdaptationConfig
 from lpd_plugin.reenactment.adapted import adapt_identity
-from lpd_plugin.reenactment.generate import GeneratedHeads, generator_for
+from lpd_plugin.reenactment.generate import GeneratedHeads, drawing_for
 from lpd_plugin.reenactment.identity import Identity, encode_identity
 from lpd_plugin.reenactment.pose import Pose
 from lpd_plugin.video.crop import crop_square
@@ -84,11 +83,10 @@ def test_adaptation_draws_the_person_nearer_also_inside_a_hosts_inference_mode(p
         identity = encode_identity(model, portrait)
         adapted = adapt_identity(identity, model, load_matte(), AdaptationConfig(steps=12, batch=1, foreign=1))
     picture = torch.from_numpy(portrait).permute(0, 3, 1, 2).float() / 255
-    side = model.configuration.drawn_size
-    wanted = F.interpolate(picture * load_matte()(picture), (side, side), mode="area")
+    wanted = picture * load_matte()(picture)
 
     def error(one):
-        rgb, mask = generator_for(one, model)(one.embedding[None], model.pose_encoder(picture))
+        rgb, mask = drawing_for(one, model)(one.embedding[None], model.pose_encoder(picture))
         return float((rgb * mask - wanted).abs().mean())
 
     with torch.inference_mode():

@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import Cancelled, LpdError
-from . import adapt, catalogue, prepare, render, training, weights
+from . import adapt, catalogue, evaluate, prepare, render, training, weights
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,7 +20,7 @@ def cli() -> None:
     """
 
 
-for part in (render, adapt, catalogue, prepare, training, weights):
+for part in (render, adapt, catalogue, prepare, training, evaluate, weights):
     for command in part.COMMANDS:
         cli.add_command(command)
 

@@ -49,7 +49,12 @@ def model(config, folder, heads, steps, device) -> None:
         side = max(settings.side, 128)
         store = open_heads(settings.heads, "train", side, settings.max_pad_fraction)
         held_out = open_heads(settings.heads, settings.held_out, side) if settings.held_out else None
-        MetaLearning(settings, store, Path(folder), held_out=held_out, processes=processes).run(progress)
+
+
+        def kept():  # picture by picture where it can be: looked at once
+            return open_heads(settings.heads, "train", None, settings.max_pad_fraction, in_memory=0)
+
+        MetaLearning(settings, store, Path(folder), "cpu", held_out, processes, kept, progress).run(progress)
 
 
 @train.command()
@@ -123,11 +128,12 @@ def painter(folder, heads, start, reader, steps, side, device, face_features) ->
 @click.argument("run", type=click.Path())
 @click.option("-o", "--output", required=True, type=click.Path(), help="The weights file to write.")
 @click.option("--heads", default=None, type=click.Path(), help="Heads for the bank of poses; default: the run's.")
-def export(run, output, heads) -> None:
+@click.option("--generator-only", is_flag=True, help="As it is, at the side it draws, without a painter: to compare generators.")
+def export(run, output, heads, generator_only) -> None:
     """Write the running averages of RUN (a run's folder) as a weights file in half precision."""
     from ..learning.export import export_run
 
-    click.echo(export_run(Path(run), Path(output), heads))
+    click.echo(export_run(Path(run), Path(output), heads, generator_only))
 
 
 COMMANDS = (train,)

@@ -20,7 +20,11 @@ def info(names) -> None:
         one = weights_info(name)
         click.echo(f"{name}: {one.kind}, configuration '{one.configuration}', {one.megabytes:.1f} MB, sha256 {one.digest[:16]}")
         click.echo("  parameters: " + ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in one.parameters.items()))
-        click.echo("  training: " + ", ".join(f"{key} {value}" for key, value in one.training.items()))
+        if one.kind == "reenactment":
+            networks, file = one.networks(), one.descriptor.file
+            click.echo(f"  pose: {networks.pose_source}, {networks.pose_size} numbers" + (f", needs {file}" if file else ""))
+        training = {key: len(value) if isinstance(value, list) else value for key, value in one.training.items()}
+        click.echo("  training: " + ", ".join(f"{key} {value}" for key, value in training.items()))
         click.echo(f"  {one.note}")
 
 

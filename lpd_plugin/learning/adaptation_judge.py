@@ -1,11 +1,12 @@
-"""What an adapted generator is judged by while it adapts: the model's own encoders, on what it did not learn from."""
+"""What an adapted person is judged by while it adapts: the model's own encoders, on what it did not learn from."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 
-from ..networks.generator import Generator
 from ..networks.model import ReenactmentModel
 from .adaptation_curve import Measurement
 from .adaptation_views import Frames, farthest_points
@@ -38,35 +39,39 @@ def split_bank(bank: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class Judge:
-    """Measures generators on held-out frames and on poses of other people.
+    """Measures what draws a person on held-out frames and on poses of other people.
 
-    foreign (F, pose_size): drivers that were not trained on; where there are none (weights without a bank of
-    poses), the held-out frames' own poses stand in for them. spread (pose_size,).
+    foreign (F, D): drivers' descriptors that were not trained on; where there are none (weights without a bank of
+    poses), the held-out frames' own poses stand in for them. read: the part of the pose encoder that says whether a
+    head follows, (B, 3, S, S) -> (B, P), the last P numbers of a descriptor; spread (P,) of those.
     """
 
     def __init__(
-        self, model: ReenactmentModel, held_out: Frames, foreign: torch.Tensor, spread: torch.Tensor, centre_ratio: float
-    ):
-        self.model, self.spread = model, spread
+        self, model: ReenactmentModel, held_out: Frames, foreign: torch.Tensor, spread: torch.Tensor, centre_ratio: float,
+        read: Callable, encode: Callable | None = None,
+    ):  # fmt: skip
+        self.model, self.spread, self.read = model, spread, read
         self.pictures, self.masks = held_out.floats()
         self.centre = centre_weight(self.pictures.shape[-1], centre_ratio, self.pictures.device)
         with torch.no_grad():
-            self.poses = torch.cat([model.pose_encoder.latent(p) for p in self.pictures.split(MICRO_BATCH)])
+            self.poses = torch.cat([(encode or read)(p) for p in self.pictures.split(MICRO_BATCH)])
             self.person = self._embeddings(on_grey(self.pictures, self.masks)).mean(0, keepdim=True)
         self.foreign = foreign if len(foreign) else self.poses
 
     @torch.no_grad()
-    def measure(self, generator: Generator, embedding: torch.Tensor, step: int) -> Measurement:
-        """Reconstruction, pose and identity of a generator with an identity embedding (identity_size,)."""
+    def measure(self, draw: Callable, embedding: torch.Tensor, step: int) -> Measurement:
+        """Reconstruction, pose and identity of what draws, a generator or painting, with an identity embedding
+        (identity_size,)."""
         error = 0.0
         parts = zip(*(t.split(MICRO_BATCH) for t in (self.poses, self.pictures, self.masks)))
         for poses, pictures, masks in parts:
-            rgb, mask = generator(embedding.expand(len(poses), -1), poses)
+            rgb, mask = draw(embedding.expand(len(poses), -1), poses)
             error += float(laplacian_loss(rgb * mask, pictures * masks, self.centre)) * len(poses)
         distance, likeness = 0.0, 0.0
         for poses in self.foreign.split(MICRO_BATCH):
-            heads = on_grey(*generator(embedding.expand(len(poses), -1), poses))
-            distance += float(pose_distance(self.model.pose_encoder.latent(heads), poses, self.spread)) * len(poses)
+            heads = on_grey(*draw(embedding.expand(len(poses), -1), poses))
+            again = self.read(heads)
+            distance += float(pose_distance(again, poses[:, -again.shape[1] :], self.spread)) * len(poses)
             likeness += float(F.cosine_similarity(self._embeddings(heads), self.person).sum())
         count = len(self.foreign)
         return Measurement(step, error / len(self.poses), distance / count, 1 - likeness / count)

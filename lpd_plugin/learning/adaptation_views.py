@@ -8,8 +8,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..networks.matte import HeadMatte
+from ..reenactment.mattes import crop_mattes
+
 MIN_TO_HOLD_OUT = 5  # fewer frames are all needed for learning
 MAX_HELD_OUT = 8
+MICRO_BATCH = 8
 # A frame's altered views: mirrored, turned (degrees, counterclockwise), enlarged.
 VIEWS = ((True, 0.0, 1.0), (False, 9.0, 0.95), (True, -9.0, 1.05), (True, 5.0, 0.92))
 
@@ -87,3 +91,18 @@ def _altered(frames: Frames) -> Frames:
         views.append(view.flip(3) if mirrored else view)
     both = (torch.cat(views) * 255).round().byte()
     return Frames(both[:, :3], both[:, 3:])
+
+
+@torch.no_grad()
+def person_frames(matte: HeadMatte, crops: np.ndarray, device: torch.device, side: int) -> Frames:
+    """Head crops (K, S, S, 3) uint8 RGB and their mattes at `side` pixels, on a device."""
+    pictures = torch.from_numpy(np.array(crops)).permute(0, 3, 1, 2).contiguous().to(device)
+    masks = torch.from_numpy(crop_mattes(matte, crops))[:, None].to(device)
+    return Frames(_at_side(pictures, side), _at_side(masks, side))
+
+
+def _at_side(pictures: torch.Tensor, side: int) -> torch.Tensor:
+    if pictures.shape[-1] == side:
+        return pictures
+    parts = [F.interpolate(p.float(), (side, side), mode="area").round().byte() for p in pictures.split(MICRO_BATCH)]
+    return torch.cat(parts)

@@ -8,16 +8,19 @@ import torch.nn.functional as F
 
 from ..networks.model import ReenactmentModel
 from .data.store import Heads
+from .pose_sources.rows import Driving, drives, pictures_drive
 
 CELL = 128  # pixels a side
 
 
 @torch.no_grad()
 def training_sheet(
-    model: ReenactmentModel, store: Heads, seed: int, device: torch.device | str = "cpu", persons: int = 8
-) -> np.ndarray:
+    model: ReenactmentModel, store: Heads, seed: int, device: torch.device | str = "cpu", persons: int = 8,
+    driving: Driving = pictures_drive,
+) -> np.ndarray:  # fmt: skip
     """Fixed samples as uint8 RGB (H, W, 3): a row a person, columns: identity, then for each of three
-    drivers (the person itself, its other clip, the next person) driver, generated * mask, mask.
+    drivers (the person itself, its other clip, the next person) driver, generated * mask, mask; black where what drives
+    sees no face.
 
     The model is called as it is, on `device`: give the running average in evaluation mode."""
     random = np.random.default_rng(seed)
@@ -33,7 +36,9 @@ def training_sheet(
         for clip in (clips[0], clips[-1], following[0]):
             row = random.integers(store.clips[clip].start, store.clips[clip].stop)
             driver = store.pictures(np.array([row]))[0].to(device)
-            rgb, mask = model.generator(embedding, model.pose_encoder(driver))
+            pose = driving(store, np.array([row])).to(device)
+            rgb, mask = model.generator(embedding, model.pose_encoder(pose).nan_to_num())
+            mask = mask * drives(pose)
             cells += [driver[0], (rgb * mask)[0], mask[0].expand(3, -1, -1)]
         cells = [F.interpolate(c[None], (CELL, CELL), mode="area")[0] for c in cells]
         rows.append(torch.cat(cells, 2))

@@ -43,10 +43,8 @@ def use_bfloat16(model: ReenactmentModel, discriminator: Discriminator, device: 
 
     The projection to AdaIN parameters stays in float32: a scale off by 2^-9 shifts a whole channel.
     """
-    for owner, name in (
-        (model.identity_encoder.backbone, "forward"), (model.pose_encoder.backbone, "forward"),
-        (model.generator, "render"), (discriminator, "forward"),
-    ):  # fmt: skip
+    encoders = [(backbone, "forward") for backbone in model.backbones]
+    for owner, name in (*encoders, (model.generator, "render"), (discriminator, "forward")):
         setattr(owner, name, _mixed(getattr(owner, name), device.type))
 
 
@@ -77,7 +75,7 @@ def use_channels_last(model: ReenactmentModel, discriminator: Discriminator) -> 
 
 def compile_networks(model: ReenactmentModel, discriminator: Discriminator) -> None:
     """torch.compile in place: parameter names stay."""
-    for network in (model.identity_encoder.backbone, model.pose_encoder.backbone, model.generator, discriminator):
+    for network in (*model.backbones, model.generator, discriminator):
         network.compile()
 
 

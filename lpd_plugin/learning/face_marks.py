@@ -69,24 +69,27 @@ def marks_of(store: Heads, cache: Path, progress: Progress | None = None) -> Fac
     return FaceMarks(points, gaze)
 
 
-def point_finder():
-    """The labeller: a head crop (S, S, 3) uint8 -> (68, 2) in shares of its side. Raises `BadInput` without its packages."""
+def point_finder(need_face: bool = False):
+    """The labeller: a head crop (S, S, 3) uint8 -> (68, 2) in shares of its side. Where dlib sees no face, the points of one in
+    the crop's middle, or None with `need_face`. Raises `BadInput` without its packages."""
     spec = importlib.util.find_spec("face_recognition_models")
     try:
         import dlib
     except ImportError:
         spec = None
     if spec is None:
-        raise BadInput("Labelling faces needs dlib and its points' file: pip install dlib-bin face-recognition-models.")
+        raise BadInput("Finding the points of faces needs dlib and its file: pip install dlib-bin face-recognition-models.")
     folder = Path(next(iter(spec.submodule_search_locations))) / "models"
     points = dlib.shape_predictor(str(folder / "shape_predictor_68_face_landmarks.dat"))
     detector = dlib.get_frontal_face_detector()
 
-    def find(picture: np.ndarray) -> np.ndarray:
+    def find(picture: np.ndarray) -> np.ndarray | None:
         side = picture.shape[0]
         picture = np.ascontiguousarray(picture)
         boxes, scores, _ = detector.run(picture, 0, LEAST_SCORE)
         box = dlib.rectangle(*(round(part * side) for part in BOX))
+        if need_face and not boxes:
+            return None
         if boxes:  # the one in the middle: crops are centred on their faces
             off = [abs(b.center().x - side / 2) / (side / 4) for b in boxes]
             box = boxes[int(np.argmax(np.array(scores) - off))]

@@ -1,4 +1,5 @@
-"""Faces with their measures as a training step sees them: drawn evenly over people, moved, recoloured, before any ground."""
+"""Faces with their measures as a training step sees them: drawn evenly over people, moved, bent, recoloured, before any
+ground."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ from .face_measures import HELD, mean_shape, measures, without_usual
 from .painter_pairs import coarsened
 
 CANDIDATES = 3  # frames of which the one with the most unusual expression is taken, in half of the draws
+BEND = 0.04  # half sides: spread of the bends that give a face another one's proportions
+BENDS = 5  # places a side that bend on their own
 
 
 class MeasuredFaces:
@@ -58,29 +61,33 @@ class ShownFaces:
         self.augment = PoseAugmentation("colours").to(self.device)
 
     @torch.no_grad()
-    def at(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Views of faces (B, 3, side, side) in [0, 1] and standardised measures (B, 14). Sets torch's global seed."""
+    def at(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Views of faces (B, 3, side, side) in [0, 1], standardised measures (B, 14) and the points they come from
+        (B, 68, 2), in half sides of the view. Sets torch's global seed."""
         random = np.random.default_rng((self.seed, step))
         torch.manual_seed(int(random.integers(1 << 62)))
         rows, turn, mirror = self.faces.rows(self.batch, random), self._moves(random), random.random(self.batch) < 0.5
+        bends = torch.from_numpy(random.normal(0, BEND, (self.batch, 2, BENDS, BENDS))).float()
+        bends = bends * torch.from_numpy(random.random((self.batch, 1, 1, 1))).float()
         seen, other = self.faces.marks[rows], self.faces.marks[rows].mirrored()
-        points = np.where(mirror[:, None, None], other.points, seen.points)
-        points = (np.einsum("nij,npj->npi", turn[:, :2, :2], points * 2 - 1) + turn[:, None, :2, 2] + 1) / 2
+        points = np.where(mirror[:, None, None], other.points, seen.points) * 2 - 1
+        points = moved_points(points, turn, bends)
         gaze = np.where(mirror, other.gaze, seen.gaze)
         usual = np.where(mirror[:, None], self.faces.usual_mirrored[rows], self.faces.usual[rows])
-        values = self.faces.standard(measures(points, gaze, self.faces.shape) - usual)
-        shown = self._views(rows, turn, mirror)
-        return shown, torch.from_numpy(values).float().clamp(-4, 4).to(self.device)
+        values = self.faces.standard(measures((points + 1) / 2, gaze, self.faces.shape) - usual)
+        values, points = (torch.from_numpy(t).float().to(self.device) for t in (values, points / FACE_VIEW))
+        return self._views(rows, turn, bends, mirror), values.clamp(-4, 4), points
 
-    def _views(self, rows: np.ndarray, turn: np.ndarray, mirror: np.ndarray) -> torch.Tensor:
+    def _views(self, rows: np.ndarray, turn: np.ndarray, bends: torch.Tensor, mirror: np.ndarray) -> torch.Tensor:
         pictures, masks = (t.to(self.device) for t in self.faces.store.pictures(rows))
         both = torch.cat((pictures, masks), 1)
+        axis = FACE_VIEW * ((torch.arange(self.side) * 2 + 1) / self.side - 1)
+        places = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).expand(len(rows), -1, -1, -1)
         # A sampling grid wants where each place comes from, points where each comes to: the inverse.
-        back = np.linalg.inv(turn)[:, :2] @ np.diag((FACE_VIEW, FACE_VIEW, 1))
-        back[mirror, 0] *= -1
-        theta = torch.from_numpy(back).float().to(self.device)
-        grid = F.affine_grid(theta, [len(rows), 4, self.side, self.side], align_corners=False)
-        both = F.grid_sample(both, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        back = torch.from_numpy(np.linalg.inv(turn)[:, :2]).float()
+        grid = torch.einsum("bij,bhwj->bhwi", back[:, :, :2], places) + back[:, None, None, :, 2] + bent(bends, places)
+        grid[..., 0] *= torch.from_numpy(np.where(mirror, -1.0, 1.0)).float()[:, None, None]
+        both = F.grid_sample(both, grid.to(self.device), mode="bilinear", padding_mode="reflection", align_corners=False)
         return self.augment(coarsened(swapped_backgrounds(both[:, :3], both[:, 3:], 0.5)))
 
     def _moves(self, random: np.random.Generator) -> np.ndarray:
@@ -91,3 +98,21 @@ class ShownFaces:
         x, y = random.uniform(-0.14, 0.14, (2, self.batch))
         zero, one = np.zeros(self.batch), np.ones(self.batch)
         return np.stack((cosine, -sine, x, sine, cosine, y, zero, zero, one), 1).reshape(-1, 3, 3)
+
+
+def bent(bends: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """How far bends (B, 2, n, n), smooth in between, move places (B, h, w, 2) in half sides: (B, h, w, 2)."""
+    moved = F.grid_sample(bends, places, mode="bicubic", padding_mode="border", align_corners=True)
+    return moved.permute(0, 2, 3, 1)
+
+
+def moved_points(points: np.ndarray, turn: np.ndarray, bends: torch.Tensor) -> np.ndarray:
+    """Where points (B, P, 2) of a picture lie in one whose place q shows the place inverse(turn) q + bends(q) of it.
+
+    Found by going back and forth, which converges because bends are small and smooth.
+    """
+    shown = points
+    for _ in range(4):
+        off = bent(bends, torch.from_numpy(shown).float()[:, :, None])[:, :, 0].double().numpy()
+        shown = np.einsum("nij,npj->npi", turn[:, :2, :2], points - off) + turn[:, None, :2, 2]
+    return shown

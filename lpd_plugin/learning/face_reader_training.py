@@ -18,6 +18,8 @@ from ..networks.configurations import configuration
 from ..networks.encoders import PoseEncoder, face_view
 from ..progress import Progress
 from .checkpoint import CHECKPOINT, module_state, read_checkpoint, restore_optimiser, save_checkpoint
+from .data.splits import require_trainable
+from .face_marks import POINTS
 from .face_measures import NAMES
 from .face_pictures import MeasuredFaces, ShownFaces
 from .stopping import StopRequest
@@ -34,24 +36,29 @@ class FaceReaderConfig:
     rate: float = 2e-3
     warm_up: int = 200
     average: float = 0.998
+    points: float = 4.0  # weight of the 68 points, which are read off the same features in training only
     seed: int = 0
     checkpoint_minutes: float = 4.0
     log_steps: int = 250
 
 
 class FaceReaderTraining:
-    """A run in a folder; resumes from its checkpoint. `held_out`: faces of other people, for the log."""
+    """A run in a folder; resumes from its checkpoint. `held_out`: faces of other people, for the log. Raises `BadInput` where
+    `faces` are of people who are held out."""
 
     def __init__(
         self, config: FaceReaderConfig, faces: MeasuredFaces, folder: str | Path, held_out: MeasuredFaces, device: str = "cpu"
     ):
+        require_trainable(faces.store.clips)
         self.config, self.folder, self.held_out, self.device = config, Path(folder), held_out, torch.device(device)
         torch.manual_seed(config.seed)
         self.encoder = PoseEncoder(configuration(config.configuration)).to(self.device)
         self.reader = self.encoder.face.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.reader).requires_grad_(False).eval()
         self.shown = ShownFaces(faces, config.batch, self.encoder.size, config.seed, self.device)
-        self.optimiser = torch.optim.AdamW(self.reader.parameters(), lr=config.rate, betas=(0.9, 0.99), weight_decay=0.02)
+        self.points = nn.Linear(self.reader.output.in_features, 2 * POINTS).to(self.device)
+        learning = [*self.reader.parameters(), *self.points.parameters()]
+        self.optimiser = torch.optim.AdamW(learning, lr=config.rate, betas=(0.9, 0.99), weight_decay=0.02)
         self.step, self.seconds = 0, 0.0
         if (self.folder / CHECKPOINT).exists():
             self._resume()
@@ -60,13 +67,14 @@ class FaceReaderTraining:
         tensors, extra = read_checkpoint(self.folder / CHECKPOINT)
         self.reader.load_state_dict(module_state(tensors, "model"))
         self.average.load_state_dict(module_state(tensors, "average"))
+        self.points.load_state_dict(module_state(tensors, "points"))
         restore_optimiser(self.optimiser, tensors, "reader")
         self.step, self.seconds = extra["step"], extra["seconds"]
 
     def save(self) -> None:
         """Write the checkpoint; raises `BadInput` if it cannot be written, and the one before stays."""
         extra = {"step": self.step, "seconds": self.seconds, "config": asdict(self.config)}
-        modules = {"model": self.reader, "average": self.average}
+        modules = {"model": self.reader, "average": self.average, "points": self.points}
         save_checkpoint(self.folder / CHECKPOINT, modules, {"reader": self.optimiser}, extra)
 
     def run(self, progress: Progress | None = None) -> None:
@@ -93,15 +101,18 @@ class FaceReaderTraining:
                 task.advance()
 
     def train_step(self) -> float:
-        """One step; returns the loss: Huber's, of standardised measures."""
+        """One step; returns the measures' loss: Huber's, standardised. A face whose points are known in place is one whose
+        measures are known, and points say what went wrong where."""
         config = self.config
         falling = 0.5 + 0.5 * math.cos(math.pi * self.step / config.steps)
         for group in self.optimiser.param_groups:
             group["lr"] = config.rate * min(1.0, (self.step + 1) / config.warm_up) * falling
-        pictures, wanted = self.shown.at(self.step)
-        loss = F.smooth_l1_loss(self.reader(pictures.contiguous(memory_format=torch.channels_last)), wanted, beta=0.5)
+        pictures, wanted, places = self.shown.at(self.step)
+        features = self.reader.features(pictures.contiguous(memory_format=torch.channels_last))
+        loss = F.smooth_l1_loss(self.reader.output(features), wanted, beta=0.5)
+        off = F.smooth_l1_loss(self.points(features).unflatten(1, (POINTS, 2)), places, beta=0.02)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss + config.points * off).backward()
         nn.utils.clip_grad_norm_(self.reader.parameters(), 5.0)
         self.optimiser.step()
         with torch.no_grad():

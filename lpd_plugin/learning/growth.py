@@ -13,31 +13,37 @@ from ..errors import BadInput
 from ..networks.discriminator import Discriminator
 from ..networks.generator import Generator
 from ..networks.model import ReenactmentModel
-from ..weights.files import DISCRIMINATOR
+from ..weights.files import DISCRIMINATOR, kept_descriptor
 from .checkpoint import module_state, read_checkpoint, read_description
 from .data.store import Heads
+from .pose_sources.rows import Driving, drives, pictures_drive
 
 PARTS = ("identity_encoder", "pose_encoder", "generator")
 LEVELLING_PICTURES = 8
 
 
 def start_from(
-    path: str | Path, model: ReenactmentModel, discriminator: Discriminator, store: Heads, device: torch.device
-) -> None:
+    path: str | Path, model: ReenactmentModel, discriminator: Discriminator, store: Heads, device: torch.device,
+    driving: Driving = pictures_drive,
+) -> None:  # fmt: skip
     """Load the running averages of a run's checkpoint, or a weights file, into networks of the same or a larger size.
 
     The discriminator goes on where the file holds one of the same size; its rows, one a training video, only where
     they are as many. The residual stream is levelled on pictures of `store` where its scale is free.
-    Raises `BadInput` for a file that is none of these or of another configuration.
+    Raises `BadInput` for a file that is none of these, of another configuration or of another pose descriptor.
     """
     tensors, extra = read_checkpoint(path)
     state = module_state(tensors, "average") if extra else {k: v.float() for k, v in tensors.items()}
-    wanted = model.configuration.name
-    found = extra.get("config", {}).get("configuration") or read_description(path).get("configuration", wanted)
+    wanted, kept = model.configuration.name, {} if extra else read_description(path)
+    found = extra.get("config", {}).get("configuration") or kept.get("configuration", wanted)
+    pose = extra.get("config", {}).get("pose") or kept_descriptor(kept).name
     parts = {part: _part(state, part + ".") for part in PARTS}
     if found != wanted or not all(parts.values()):
         held = f"networks of '{found}'" if found != wanted else "no encoders and generator"
         raise BadInput(f"grow_from: {path} holds {held}; give a checkpoint or weights file of '{wanted}'.")
+    if pose != model.configuration.pose_source:
+        own = model.configuration.pose_source
+        raise BadInput(f"grow_from: {path} is driven by the pose descriptor '{pose}', this run by '{own}'; give a file of that.")
     try:
         grow_generator(parts.pop("generator"), model.generator)
         for part, values in parts.items():
@@ -47,8 +53,9 @@ def start_from(
     judge = module_state(tensors, "discriminator") if extra else _part(state, DISCRIMINATOR)
     continue_discriminator(judge, discriminator)
     if _scale_is_free(model.generator):
-        identity, pose = _real_conditions(model, store, device)
-        level_residual_stream(model.generator, identity, pose)
+        conditions = _real_conditions(model, store, device, driving)
+        if conditions is not None:
+            level_residual_stream(model.generator, *conditions)
 
 
 @torch.no_grad()
@@ -78,11 +85,19 @@ def _scale_is_free(generator: Generator) -> bool:
 
 
 @torch.no_grad()
-def _real_conditions(model: ReenactmentModel, store: Heads, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Embeddings (B, identity_size) and descriptors (B, pose_size) of frames spread over the store."""
+def _real_conditions(
+    model: ReenactmentModel, store: Heads, device: torch.device, driving: Driving
+) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Embeddings (B, identity_size) and descriptors (B, pose_size) of frames spread over the store; None where what drives
+    sees no face in any."""
     clips = [clips[0] for clips in store.by_person().values()][:LEVELLING_PICTURES]
-    pictures = store.pictures(np.array([store.clips[clip].start for clip in clips]))[0].to(device)
-    return model.identity_encoder(pictures[:, None]), model.pose_encoder(pictures)
+    rows = np.array([store.clips[clip].start for clip in clips])
+    pose = driving(store, rows)
+    seen = drives(pose)
+    if not seen.any():
+        return None
+    pictures = store.pictures(rows)[0][seen].to(device)
+    return model.identity_encoder(pictures[:, None]), model.pose_encoder(pose[seen].to(device))
 
 
 @torch.no_grad()

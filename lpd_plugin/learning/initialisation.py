@@ -24,8 +24,8 @@ def initialise(model: ReenactmentModel) -> None:
         if isinstance(layer, nn.Linear):
             nn.init.kaiming_normal_(layer.weight)
             nn.init.zeros_(layer.bias)
-    for encoder in (model.identity_encoder, model.pose_encoder):
-        if isinstance(encoder.backbone, PlainEncoder):
-            layer = encoder.backbone.output
+    for backbone in model.backbones:
+        if isinstance(backbone, PlainEncoder):
+            layer = backbone.output
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)

@@ -19,6 +19,7 @@ from ..progress import Progress
 from ..weights.files import load_matte
 from .augmentation import others_backgrounds, recoloured_persons, swapped_backgrounds
 from .checkpoint import module_state, read_checkpoint, restore_optimiser, save_checkpoint
+from .data.splits import require_trainable
 from .data.store import HeadStore
 from .losses.laplacian import laplacian_loss
 
@@ -39,11 +40,12 @@ class MatteConfig:
 
 class MatteTraining:
     """Network, optimiser and data in a folder; resumes from its checkpoint, else starts from `start`, a weights file, or
-    anew. Raises `BadInput` for a file that holds no matte."""
+    anew. Raises `BadInput` for a file that holds no matte, and for persons who are held out."""
 
     def __init__(
         self, config: MatteConfig, store: HeadStore, folder: Path, device: str = "cpu", start: str | Path | None = None
     ):
+        require_trainable(store.clips)
         self.config, self.store, self.folder, self.device = config, store, Path(folder), device
         torch.manual_seed(config.seed)
         self.random = np.random.default_rng(config.seed)

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from ..errors import BadInput
-from ..networks.configurations import configuration
+from ..networks.configurations import LATENT, configuration, driven_by
 from ..networks.discriminator import Discriminator
 from ..networks.model import ReenactmentModel, at_size
 from ..progress import Progress
-from .checkpoint import BEST, CHECKPOINT, keep_numbered, module_state, read_checkpoint, restore_optimiser, save_checkpoint
+from .checkpoint import (
+    BEST, CHECKPOINT, keep_numbered, module_state, read_checkpoint, read_description, restore_optimiser, save_checkpoint,
+)  # fmt: skip
 from .data.sampling import Sampler
+from .data.splits import require_trainable
 from .data.store import Heads
 from .devices import advance_spectral_norm, compile_networks, use_bfloat16, use_channels_last
 from .growth import start_from
 from .initialisation import initialise
 from .losses.total import LossTerms
 from .passes import DiscriminatorPass, GeneratorPass
+from .pose_sources import described, given_file, pose_source
+from .pose_sources.rows import RowPoses, descriptors_drive, pictures_drive, poses_of
 from .processes import Processes
 from .shown import Shown
 from .training_config import TrainingConfig
@@ -35,22 +42,33 @@ class MetaLearning:
     """A training run in a folder: networks, optimisers, data, and where it stands.
 
     `held_out`: persons that are never trained on, for validation and contact sheets; None = no validation,
-    sheets of training persons. `processes`: this process among those that train together; its device counts.
-    Raises `BadInput` where the folder's checkpoint, or the file to start from, belongs to something else.
+    sheets of training persons. `processes`: this process among those that train together; its device counts. `kept`: opens
+    the heads of `store` at the side they are kept in, for descriptors of pictures as good as there are; None = `store`.
+    Raises `BadInput` where the folder's checkpoint, or the file to start from, belongs to something else, and where what a
+    pose descriptor needs is missing; for persons who are held out, too.
     """
 
     def __init__(
         self, config: TrainingConfig, store: Heads, folder: str | Path, device: str | torch.device = "cpu",
-        held_out: Heads | None = None, processes: Processes | None = None,
+        held_out: Heads | None = None, processes: Processes | None = None, kept: Callable[[], Heads] | None = None,
+        progress: Progress | None = None,
     ):  # fmt: skip
+        require_trainable(store.clips)
         self.config, self.store, self.folder, self.held_out = config, store, Path(folder), held_out
         self.processes = processes or Processes(device=torch.device(device))
         self.device = self.processes.device
         self.micro_batches = self.processes.share(config.micro_batches)
-        torch.manual_seed(config.seed)
+        self._check_same_run()
         size = at_size(configuration(config.configuration), config.side)
+        self.driving, poses = pictures_drive, None
+        if config.pose != LATENT:
+            size = driven_by(size, config.pose, pose_source(config.pose).size)
+            poses = self._describe(kept, progress)
+        torch.manual_seed(config.seed)
         self.model = ReenactmentModel(size).to(self.device)
         initialise(self.model)
+        if poses is not None:
+            self.model.pose_encoder.adopt(*poses.statistics())
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
         self.discriminator = Discriminator(size, len(store.clips)).to(self.device)
         self.optimisers = {
@@ -58,8 +76,9 @@ class MetaLearning:
             "discriminator": _optimiser([(self.discriminator, config.discriminator_rate)], config),
         }
         self.losses = LossTerms(config, self.device)
-        sampler = Sampler(store, config.videos, config.identity_pictures, config.targets, config.seed, config.sampling)
-        self.shown = Shown(config, sampler, self.device)
+        counts, seen = (config.videos, config.identity_pictures, config.targets), None if poses is None else poses.seen
+        sampler = Sampler(store, *counts, config.seed, config.sampling, seen)
+        self.shown = Shown(config, sampler, self.device, poses)
         self.step, self.seconds, self.best = 0, 0.0, math.inf
         self._start_from_files()
         self._arrange()
@@ -68,13 +87,20 @@ class MetaLearning:
             "discriminator": self.processes.wrapped(DiscriminatorPass(self.discriminator, self.losses)),
         }
 
+    def _describe(self, kept: Callable[[], Heads] | None, progress: Progress | None) -> RowPoses:
+        """The descriptors of the training rows; validation and sheets have theirs computed as they need them."""
+        name, file = self.config.pose, given_file(self.config.pose, self.config.pose_file)
+        self.driving = descriptors_drive(described(name, file))
+        cache = self.folder / f"poses-{name}.npz"
+        return poses_of(kept or (lambda: self.store), self.store.count, name, file, cache, progress, self.processes.first)
+
     def _start_from_files(self) -> None:
         """Resume from this run's own checkpoint, or start from another run's or a weights file."""
         own = self.folder / CHECKPOINT
         if own.exists():
             self._resume(own)
         elif self.config.grow_from:
-            start_from(self.config.grow_from, self.model, self.discriminator, self.store, self.device)
+            start_from(self.config.grow_from, self.model, self.discriminator, self.store, self.device, self.driving)
         if self.step == 0:  # new blocks are random in both: an average must start where the model does
             self.average.load_state_dict(self.model.state_dict())
         self.processes.agree(self.step, f"checkpoints in {self.folder}")
@@ -82,7 +108,7 @@ class MetaLearning:
 
     def _resume(self, path: Path) -> None:
         tensors, extra = read_checkpoint(path)
-        self._check_same_run(extra.get("config", {}), tensors)
+        self._check_same_clips(tensors)
         try:
             for name, module in self._modules().items():
                 module.load_state_dict(module_state(tensors, name))
@@ -95,13 +121,21 @@ class MetaLearning:
             ) from error
         self.step, self.seconds, self.best = extra["step"], extra["seconds"], extra.get("best", math.inf)
 
-    def _check_same_run(self, saved: dict, tensors: dict[str, torch.Tensor]) -> None:
-        for key in ("configuration", "side", "optimiser"):
+    def _check_same_run(self) -> None:
+        """Before anything is computed for it; raises `BadInput` where the folder's run is of another kind."""
+        if not (self.folder / CHECKPOINT).exists():
+            return
+        saved = json.loads(read_description(self.folder / CHECKPOINT).get("extra", "{}")).get("config", {})
+        saved = {"pose": LATENT, **saved}  # runs from before there were others do not say it
+        for key in ("configuration", "side", "optimiser", "pose"):
             if key in saved and saved[key] != getattr(self.config, key):
+                grown = "" if key == "pose" else ", and grow_from to start from that run"
                 raise BadInput(
                     f"{self.folder} holds a run with {key} {saved[key]}, not {getattr(self.config, key)}: choose "
-                    "another folder, and grow_from to start from that run."
+                    f"another folder{grown}."
                 )
+
+    def _check_same_clips(self, tensors: dict[str, torch.Tensor]) -> None:
         labels = len(module_state(tensors, "discriminator").get("label_embedding.weight_orig", ()))
         if labels != len(self.store.clips):
             raise BadInput(
@@ -121,10 +155,11 @@ class MetaLearning:
     def _parts(self) -> list[tuple[nn.Module, float]]:
         """The parts of the model that learn, each with its rate."""
         encoders = self.config.encoder_rate or self.config.generator_rate
-        return [
+        parts = [
             (self.model.identity_encoder, encoders), (self.model.pose_encoder, encoders),
             (self.model.generator, self.config.generator_rate),
         ]  # fmt: skip
+        return [(part, rate) for part, rate in parts if next(part.parameters(), None) is not None]
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"model": self.model, "average": self.average, "discriminator": self.discriminator}

@@ -12,6 +12,7 @@ from .face_marks import FaceMarks
 from .losses.laplacian import centre_weight
 
 THUMBNAIL = 32  # pixels: in that size moments are compared
+ITSELF = 0.1  # share of pairs of one frame with itself: a head in the reference's own pose is the reference
 TURN = 0.45  # radians: performers hold their heads up to this much more askew than the people to be painted
 COARSE = (2, 5)  # a driver's face is often small: shown as if that many times smaller, and enlarged
 
@@ -42,6 +43,7 @@ class PainterPairs:
             rows.append(random.integers(clip.start, clip.stop, 1 + self.moments))
         rows = np.stack(rows)
         second = rows[np.arange(self.pairs), 1 + self._most_different(rows, random)]
+        second = np.where(random.random(self.pairs) < ITSELF, rows[:, 0], second)
         rows = np.concatenate((rows[:, 0], second))
         both, points = torch.cat(self.store.pictures(rows), 1), self._points(rows)
         if random.random() < 0.5:

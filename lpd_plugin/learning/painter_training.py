@@ -22,11 +22,13 @@ from ..whole_files import write_png
 from .augmentation import PoseAugmentation
 from .checkpoint import CHECKPOINT, module_state, read_checkpoint, restore_optimiser, save_checkpoint
 from .contact_sheet import painter_sheet
+from .data.splits import require_trainable
 from .data.store import Heads
 from .face_marks import FaceMarks
 from .growth import grow_generator
 from .losses.face_features import FaceFeatures, face_feature_loss
 from .losses.laplacian import centre_weight, laplacian_loss
+from .losses.painting import followed_loss, haze, point_loss, roughness
 from .painter_pairs import PainterPairs, coarsened
 from .stopping import StopRequest
 from .training_log import TrainingLog
@@ -36,11 +38,9 @@ from .training_log import TrainingLog
 # reference, and what a face recogniser sees (where one is given). In another person's pose, where no picture says what is
 # right: haze (matte that is neither head nor none), what the face reader reads off it, and whom the recogniser sees.
 LOSSES = {
-    "painted": 10.0, "moved": 3.0, "masks": 2.0, "motion": 2.0, "points": 10.0, "face": 2.0, "haze": 7.0, "followed": 2.0,
+    "painted": 10.0, "moved": 3.0, "masks": 2.0, "motion": 2.0, "points": 10.0, "face": 2.0, "haze": 7.0, "followed": 4.0,
     "likeness": 1.0,
 }  # fmt: skip
-# Eyes and mouth are small, and what their points do is what a viewer looks for.
-POINT_WEIGHTS = torch.tensor([0.3] * 17 + [1.0] * 10 + [1.0] * 9 + [1.5] * 12 + [2.0] * 20)
 
 
 @dataclass
@@ -70,13 +70,14 @@ class PainterTraining:
 
     store: at the side of the finished picture, or more; marks: of its rows. held_out: persons for the contact sheets,
     else training persons. What a step sees follows from seed and step. Raises `BadInput` where `start` or `reader` do not
-    hold the networks of the configuration.
+    hold the networks of the configuration, and for persons who are held out.
     """
 
     def __init__(
         self, config: PainterConfig, store: Heads, folder: str | Path, start: str | Path | None = None,
         device: str = "cpu", held_out: Heads | None = None, marks: FaceMarks | None = None, reader: str | Path | None = None,
     ):  # fmt: skip
+        require_trainable(store.clips)
         self.config, self.folder, self.device = config, Path(folder), torch.device(device)
         self.held_out = held_out or store
         self.pairs = PainterPairs(store, config.pairs, config.seed, marks=marks)
@@ -174,7 +175,7 @@ class PainterTraining:
             "painted": laplacian_loss(painted[:, :3], wanted[:, :3], self.centre),
             "moved": laplacian_loss(moved[:, :3], wanted[:, :3], self.centre),
             "masks": laplacian_loss(painted[:, 3:], wanted[:, 3:]) + 0.5 * laplacian_loss(moved[:, 3:], wanted[:, 3:]),
-            "motion": _apart(motion),
+            "motion": roughness(motion),
             "points": point_loss(motion, _swapped(points), points),
             "face": self._seen_alike(painted[:, :3], wanted[:, :3]),
         }
@@ -216,15 +217,15 @@ class PainterTraining:
         shown = (painted[:, :3] + (1 - painted[:, 3:]) * ground).clamp(0, 1)
         encoder = self.model.pose_encoder
         losses = {
-            "haze": (_haze(painted[:, 3:]) - _haze(reference[:, 3:])).clamp_min(0),
-            "followed": F.smooth_l1_loss(encoder.face(face_view(shown, encoder.size)), wanted, beta=0.5),
+            "haze": (haze(painted[:, 3:]) - haze(reference[:, 3:])).clamp_min(0),
+            "followed": followed_loss(encoder.face(face_view(shown, encoder.size)), wanted),
             "likeness": painted.new_zeros(()),
         }
         if self.face is not None:
             with torch.no_grad():
                 own = self.face(reference[:, :3])[-1]
             losses["likeness"] = 1 - (self.face(painted[:, :3])[-1] * own).sum(1).mean()
-        return losses, _apart(motion)
+        return losses, roughness(motion)
 
 
 def load_beginning(model: ReenactmentModel, start: str | Path | None, reader: str | Path | None) -> None:
@@ -248,27 +249,6 @@ def load_beginning(model: ReenactmentModel, start: str | Path | None, reader: st
         raise BadInput(f"{wrong} does not hold the networks of '{model.configuration.name}'.") from error
     own = model.painter.state_dict()
     model.painter.load_state_dict(own | {k: v for k, v in _of(state, "painter").items() if own[k].shape == v.shape})
-
-
-def point_loss(motion: torch.Tensor, places: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
-    """mean over points of w |m(p) - (s - p)|_1: at each point's place p the motion m (B, 2, h, h) has to lead to where the
-    point is in the reference, s; both (B, 68, 2) in half sides. 0 without points."""
-    if not places.shape[1]:
-        return motion.new_zeros(())
-    there = F.grid_sample(motion, places[:, None], mode="bilinear", padding_mode="border", align_corners=False)[:, :, 0].mT
-    inside = (places.abs().amax(2) < 1) & (sources.abs().amax(2) < 1)
-    weight = POINT_WEIGHTS.to(motion)[None] * inside
-    return ((there - (sources - places)).abs().sum(2) * weight).sum() / weight.sum().clamp_min(1)
-
-
-def _haze(mattes: torch.Tensor) -> torch.Tensor:
-    """mean(m (1 - m)): 0 for a matte of zeros and ones alone."""
-    return (mattes * (1 - mattes)).clamp_min(0).mean()
-
-
-def _apart(motion: torch.Tensor) -> torch.Tensor:
-    """How differently neighbouring places move, of (B, 2, h, h)."""
-    return (motion[..., 1:] - motion[..., :-1]).abs().mean() + (motion[..., 1:, :] - motion[..., :-1, :]).abs().mean()
 
 
 def _swapped(pairs: torch.Tensor) -> torch.Tensor:

@@ -11,8 +11,8 @@ from .losses.total import LossTerms
 
 
 class GeneratorPass(nn.Module):
-    """Identity pictures (V, K, 3, S, S) and driving pictures (V*T, 3, S, S) -> rgb, mask, and the identity
-    embedding of every identity picture (V, K, E)."""
+    """Identity pictures (V, K, 3, S, S) and driving pictures (V*T, 3, S, S), or descriptors of them (V*T, D), -> rgb,
+    mask, and the identity embedding of every identity picture (V, K, E)."""
 
     def __init__(self, model: ReenactmentModel):
         super().__init__()

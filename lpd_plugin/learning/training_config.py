@@ -8,7 +8,8 @@ from pathlib import Path
 import yaml
 
 from ..errors import BadInput
-from ..networks.configurations import configuration
+from ..networks.configurations import LATENT, configuration
+from .pose_sources import pose_source
 
 # Weights of the paper. Without VGG weights the content losses are left out, and content_laplacian and ssim
 # stand in for them.
@@ -33,6 +34,8 @@ class TrainingConfig:
     """
 
     configuration: str = "compact"
+    pose: str = LATENT  # what drives the generator; others: docs/pose-descriptors.md
+    pose_file: str = ""  # the file that such a descriptor needs
     heads: str = ""  # a folder or packed file of heads (docs/data.md)
     held_out: str = "val"  # split that validation and contact sheets look at; "" = none
     side: int = 128  # rendered size; a smaller one trains the lower part of the generator
@@ -133,6 +136,10 @@ def _check(config: TrainingConfig, path: Path) -> None:
     for key in ("videos", "micro_batches", "targets", "identity_pictures", "log_steps", "sheet_steps", "validation_steps"):
         if getattr(config, key) < 1:
             raise BadInput(f"{path}: {key} is {getattr(config, key)}; it must be 1 or more.")
+    if config.pose != LATENT:
+        pose_source(config.pose)  # raises for an unknown one
+    if config.pose_file and (config.pose == LATENT or not pose_source(config.pose).file):
+        raise BadInput(f"{path}: pose_file is set, but the pose descriptor '{config.pose}' needs no file; leave it out.")
     full = configuration(config.configuration)
     if config.side not in full.resolutions or config.side < 32:
         allowed = ", ".join(str(side) for side in full.resolutions if side >= 32)

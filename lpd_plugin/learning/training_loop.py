@@ -91,13 +91,14 @@ class TrainingLoop:
         """Validation and contact sheets, where they are due; the time they take is not the training's."""
         learning, config, started = self.learning, self.config, time.monotonic()
         if learning.held_out and (learning.step % config.validation_steps == 0 or last):
-            measures = held_out_measures(learning.average, learning.held_out, learning.device)
+            measures = held_out_measures(learning.average, learning.held_out, learning.device, learning.driving)
             self.progress.note(log.row(learning.step, learning.seconds, None, measures))
             if measures["validation"] < learning.best:
                 learning.best = measures["validation"]
                 learning.save_best()
         if learning.step % config.sheet_steps == 0 or last:
-            sheet = training_sheet(learning.average, learning.held_out or learning.store, config.seed, learning.device)
+            store = learning.held_out or learning.store
+            sheet = training_sheet(learning.average, store, config.seed, learning.device, driving=learning.driving)
             (learning.folder / "sheets").mkdir(exist_ok=True)
             write_png(learning.folder / "sheets" / f"{learning.step:08d}.png", sheet)
             write_png(learning.folder / "sheet.png", sheet)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import BadInput
+
+LATENT = "latent"  # the pose descriptor that the model itself computes
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,7 @@ class Configuration:
     image_size: int = 256
     identity_size: int = 512
     pose_size: int = 256
+    pose_source: str = LATENT  # what describes poses; the name of another descriptor: learning/pose_sources
     base_channels: int = 64  # width at the full resolution
     max_channels: int = 512
     start_size: int = 4  # side of the learned constant
@@ -88,3 +91,9 @@ def configuration(name: str) -> Configuration:
     except KeyError:
         known = ", ".join(CONFIGURATIONS)
         raise BadInput(f"Unknown network configuration '{name}'; choose one of: {known}.") from None
+
+
+def driven_by(configuration: Configuration, name: str, size: int) -> Configuration:
+    """The same configuration with a generator alone that a registered descriptor of `size` numbers drives: no pose encoder,
+    and no painter, which looks at what only the pose encoder's face reader reads."""
+    return replace(configuration, pose_source=name, pose_size=size, drawn_size=0, face_size=0)

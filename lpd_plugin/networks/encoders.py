@@ -6,13 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..errors import BadInput
 from .configurations import Configuration
 from .mobilenet import MobileNetV2
 from .plain_encoder import PlainEncoder
 from .resnext import ResNeXt50
 
-
 FACE_VIEW = 0.75  # of a crop's side: the middle, where crops have their faces, is all that a face reader looks at
+FARTHEST = 5.0  # spreads from the mean: further than a generator ever saw, as a number that hardly varied may say
 
 
 def face_view(pictures: torch.Tensor, size: int) -> torch.Tensor:
@@ -80,3 +81,30 @@ class PoseEncoder(_Encoder):
         """How the head is held and what the face does, as numbers that mean the same for everybody:
         (B, 3, S, S) RGB in [0, 1] -> (B, face_size), standardised over training faces."""
         return self.face(face_view(pictures, self.size or pictures.shape[-1]))
+
+
+class GivenDescriptor(nn.Module):
+    """Where something else describes poses, this takes the pose encoder's place: descriptors standardised by the mean and
+    spread of the rows that were trained on, which are kept with the weights."""
+
+    def __init__(self, c: Configuration):
+        super().__init__()
+        self.name = c.pose_source
+        self.register_buffer("mean", torch.zeros(c.pose_size))
+        self.register_buffer("spread", torch.ones(c.pose_size))
+
+    def forward(self, descriptors: torch.Tensor) -> torch.Tensor:
+        """(B, pose_size) as computed from pictures -> (B, pose_size), standardised, within 5 spreads; NaN stays."""
+        return ((descriptors - self.mean) / self.spread).clamp(-FARTHEST, FARTHEST)
+
+    def adopt(self, mean: torch.Tensor, spread: torch.Tensor) -> None:
+        """Standardise by these from now on, both (pose_size,)."""
+        self.mean.copy_(mean)
+        self.spread.copy_(spread)
+
+    def latent(self, _pictures: torch.Tensor) -> torch.Tensor:
+        """Raises `BadInput`: what learns from the pose of pictures it draws itself needs the latent descriptor."""
+        raise BadInput(
+            f"These weights are driven by '{self.name}', but adaptation needs the latent pose descriptor: adapt for 0 steps, or "
+            "use weights that have it."
+        )

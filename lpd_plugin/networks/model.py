@@ -7,14 +7,15 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from .configurations import Configuration
-from .encoders import IdentityEncoder, PoseEncoder
+from .configurations import LATENT, Configuration
+from .encoders import GivenDescriptor, IdentityEncoder, PoseEncoder
 from .generator import Generator
 from .painter import Painter
 
 
 class ReenactmentModel(nn.Module):
-    """Identity encoder, pose encoder, generator, and in small configurations a painter: what it takes to reenact.
+    """Identity encoder, pose encoder (or what takes its place where poses are described otherwise), generator, and in small
+    configurations a painter: what it takes to reenact.
 
     The discriminator belongs to training, the matte network to compositing; both are separate.
     """
@@ -23,7 +24,8 @@ class ReenactmentModel(nn.Module):
         super().__init__()
         self.configuration = configuration
         self.identity_encoder = IdentityEncoder(configuration)
-        self.pose_encoder = PoseEncoder(configuration)
+        latent = configuration.pose_source == LATENT
+        self.pose_encoder = PoseEncoder(configuration) if latent else GivenDescriptor(configuration)
         drawn = configuration.drawn_size
         self.generator = Generator(at_size(configuration, drawn) if drawn else configuration)
         self.painter = Painter(configuration.face_size) if drawn else None
@@ -32,6 +34,12 @@ class ReenactmentModel(nn.Module):
         self.register_buffer("pose_bank", torch.zeros(0, configuration.descriptor_size))
         # (identity_size,) where the generator is fine-tuned to one person, whom alone it can draw; else None.
         self.own_identity: torch.Tensor | None = None
+
+    @property
+    def backbones(self) -> list[nn.Module]:
+        """The networks of the encoders there are."""
+        encoders = (self.identity_encoder, self.pose_encoder)
+        return [encoder.backbone for encoder in encoders if not isinstance(encoder, GivenDescriptor)]
 
     def embedding_of(self, pictures: torch.Tensor) -> torch.Tensor:
         """The identity embedding (identity_size,) to draw a person with, from pictures (K, 3, S, S) RGB in [0, 1]."""

@@ -46,7 +46,10 @@ class PlainEncoder(nn.Module):
         self.squeeze = nn.Conv2d(widths[-1], 32, 1) if keep_layout else None
         self.output = nn.Linear(32 * side * side if keep_layout else widths[-1], outputs)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """What the outputs are read off: (B, 3, S, S) in [0, 1] -> (B, F)."""
         x = self.stages(F.silu(self.stem(x - 0.5)))
-        x = x.mean((2, 3)) if self.squeeze is None else self.squeeze(x).flatten(1)
-        return self.output(x)
+        return x.mean((2, 3)) if self.squeeze is None else self.squeeze(x).flatten(1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(self.features(x))

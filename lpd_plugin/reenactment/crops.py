@@ -9,6 +9,8 @@ import torch
 
 from ..errors import BadInput
 from ..learning.adaptation_views import farthest_points
+from ..learning.pose_sources import described, descriptor_file
+from ..networks.configurations import LATENT
 from ..networks.model import ReenactmentModel
 from ..progress import Progress
 from ..video.clip import Clip
@@ -49,11 +51,13 @@ def chosen_crops(
     with progress.task("looking for different poses", sum(map(len, wanted))) as task:
         for index, ((clip, track), rows) in enumerate(zip(footage, wanted)):
             for frames, crops in _batches(_crops_at(clip, track, rows)):
-                places += [(index, frame) for frame in frames]
-                descriptors.append(encode_crops(model, crops))
+                values = encode_crops(model, crops)
+                seen = np.isfinite(values).all(1)
+                places += [(index, frame) for frame, there in zip(frames, seen) if there]
+                descriptors.append(values[seen])
                 task.advance(len(frames))
     if not places:  # a track may promise frames that its clip no longer has
-        raise BadInput(f"No frame of {footage[0][0].describe()} could be read; choose another file.")
+        raise BadInput(f"No face could be read in {footage[0][0].describe()}; choose another file.")
     descriptors = np.concatenate(descriptors)
     usable = _without_oddest(descriptors, np.array([index for index, _ in places]), count)
     picked = {places[usable[i]] for i in farthest_points(descriptors[usable], count)}
@@ -66,10 +70,18 @@ def chosen_crops(
 
 @torch.inference_mode()
 def encode_crops(model: ReenactmentModel, crops: np.ndarray) -> np.ndarray:
-    """Pose descriptors (B, descriptor_size) float32 of head crops (B, S, S, 3) uint8 RGB."""
+    """Pose descriptors (B, descriptor_size) float32 of head crops (B, S, S, 3) uint8 RGB.
+
+    Where weights are driven by another descriptor than the latent one, that, standardised as in their training: a row is NaN
+    where it sees no face. Raises `BadInput` where its package or file is missing.
+    """
     device = model.generator.constant.device
-    pictures = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255
-    return model.pose_encoder(pictures).float().cpu().numpy()
+    if model.configuration.pose_source == LATENT:
+        poses = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255
+    else:
+        describe = described(model.descriptor.name, descriptor_file(model.descriptor, model.folder))
+        poses = torch.from_numpy(describe(crops)).to(device)
+    return model.pose_encoder(poses).float().cpu().numpy()
 
 
 def _worth_looking_at(track: Track) -> np.ndarray:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from torch import nn
 
-from ..networks.generator import Generator
 from ..networks.model import ReenactmentModel
 from .heads import Head, Heads
 from .identity import Identity, require_same_weights
@@ -19,16 +19,28 @@ from .pose import Pose
 MICRO_BATCH = 4  # beyond that a CPU gains nothing
 
 
-def generator_for(identity: Identity, model: ReenactmentModel) -> Generator:
-    """The generator that draws this person: the shared one, or a copy with the adapted parameters."""
-    if not identity.adapted:
-        return model.generator
+def drawing_for(identity: Identity, model: ReenactmentModel) -> Callable:
+    """What draws this person: called with identities (B, identity_size) and poses (B, descriptor_size), gives rgb
+    (B, 3, S, S), straight, and mask (B, 1, S, S), in [0, 1].
+
+    The model's generator or its painter with the person's pictures; copies with the person's parameters if adapted.
+    """
+    generator = _adapted(model.generator, "generator", identity)
+    if model.painter is None:
+        return generator
+    return Painting(identity, model, generator, _adapted(model.painter, "painter", identity))
+
+
+def _adapted(part: nn.Module, name: str, identity: Identity) -> nn.Module:
+    changed = {k.removeprefix(name + "."): v for k, v in identity.adapted.items() if k.startswith(name + ".")}
+    if not changed:
+        return part
     with torch.inference_mode(False):
-        generator = copy.deepcopy(model.generator)
-        state = generator.state_dict()
-        for name, value in identity.adapted.items():
-            state[name].copy_(value.to(state[name]))
-    return generator.eval().requires_grad_(False)
+        part = copy.deepcopy(part)
+        state = part.state_dict()
+        for key, value in changed.items():
+            state[key].copy_(value.to(state[key]))
+    return part.eval().requires_grad_(False)
 
 
 class GeneratedHeads(Heads):
@@ -59,8 +71,7 @@ class GeneratedHeads(Heads):
 
     def __iter__(self) -> Iterator[Head | None]:
         if self._drawing is None:
-            generator = generator_for(self.identity, self.model)
-            self._drawing = Painting(self.identity, self.model, generator) if self.model.painter else generator
+            self._drawing = drawing_for(self.identity, self.model)
         for start in range(0, len(self), self.micro_batch):
             stop = min(start + self.micro_batch, len(self))
             here = np.flatnonzero(self.pose.present[start:stop])

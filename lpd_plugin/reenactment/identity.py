@@ -18,13 +18,16 @@ from ..whole_files import write_tensors
 from .mattes import crop_mattes
 
 
+ADAPTED_PARTS = ("generator.", "painter.")
+
+
 @dataclass(frozen=True)
 class Identity:
     """One person for one set of weights.
 
     embedding (identity_size,) float32; pictures (K, S, S, 3) uint8 RGB head crops; mattes (K, S, S) uint8, of the heads in
-    them, where the weights have a painter, else (0, S, S); adapted: the generator's
-    changed parameters by name (half precision), empty without adaptation; weights: digest of the model file;
+    them, where the weights have a painter, else (0, S, S); adapted: changed parameters of generator or painter by their names
+    in the model (half precision), empty without adaptation; weights: digest of the model file;
     about: how it was made.
     """
 
@@ -63,6 +66,8 @@ class Identity:
         if metadata.get("kind") != "identity":
             raise BadInput(f"{path} is not an LPD identity; make one with SaveIdentity.")
         adapted = {k.removeprefix("adapted."): v for k, v in tensors.items() if k.startswith("adapted.")}
+        # Files from before there was a painter name the generator's parameters without saying whose they are.
+        adapted = {k if k.startswith(ADAPTED_PARTS) else f"generator.{k}": v for k, v in adapted.items()}
         return cls(
             tensors["embedding"], tensors["pictures"].numpy(), tensors["mattes"].numpy(), metadata["weights"], metadata["weights_name"],
             adapted, json.loads(metadata["about"]),

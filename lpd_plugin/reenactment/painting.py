@@ -7,7 +7,7 @@ import torch
 from ..errors import BadInput
 from ..networks.generator import Generator
 from ..networks.model import ReenactmentModel
-from ..networks.painter import resized
+from ..networks.painter import Painter, resized
 from .identity import Identity
 
 SHARED_BY = 3  # pictures that a moment is painted from, at most
@@ -19,13 +19,14 @@ MICRO_BATCH = 8
 class Painting:
     """The person's pictures, ready to be painted from; called like a generator.
 
+    painter: the person's own, else the model's; only looked at when it paints, so that it may be learning.
     Raises `BadInput` for an identity without pictures or mattes.
     """
 
-    def __init__(self, identity: Identity, model: ReenactmentModel, generator: Generator):
+    def __init__(self, identity: Identity, model: ReenactmentModel, generator: Generator, painter: Painter | None = None):
         if not len(identity.pictures) or len(identity.mattes) != len(identity.pictures):
             raise BadInput("The identity holds no pictures to paint from; make it again from footage of the person.")
-        self.model, self.generator = model, generator
+        self.model, self.generator, self.painter = model, generator, painter or model.painter
         self.pictures, self.mattes = torch.from_numpy(identity.pictures), torch.from_numpy(identity.mattes)
         device = model.generator.constant.device
         embedding = identity.embedding.to(device)
@@ -33,25 +34,25 @@ class Painting:
             pictures = [part.to(device).permute(0, 3, 1, 2).float() / 255 for part in self.pictures.split(MICRO_BATCH)]
             self.descriptors = torch.cat([model.pose_encoder(part) for part in pictures])
             parts = self.descriptors.split(MICRO_BATCH)
-            self.drawings = torch.cat([self._drawn(embedding.expand(len(part), -1), part) for part in parts])
+            self.drawings = torch.cat([self.drawn(embedding.expand(len(part), -1), part) for part in parts])
         bank = model.pose_bank
         self.spread = bank.std(0) + 1e-3 if len(bank) > 1 else torch.ones_like(self.descriptors[0])
 
     def __call__(self, identity: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """identity (B, identity_size), poses (B, descriptor_size) -> rgb (B, 3, S, S), straight; mask (B, 1, S, S)."""
-        drawn = self._drawn(identity, poses)
+        drawn = self.drawn(identity, poses)
         shares = self._shares(poses)
         moments, rows = shares.nonzero(as_tuple=True)
         side = self.model.configuration.image_size
         painted = torch.zeros(len(poses), 4, side, side, device=poses.device)
         for moment, row in zip(moments.split(MICRO_BATCH), rows.split(MICRO_BATCH)):
             both = torch.cat((self._faces(poses)[moment], self._faces(self.descriptors)[row]), 1)
-            result, _, _ = self.model.painter(drawn[moment], self.drawings[row], self._references(row), both)
+            result, _, _ = self.painter(drawn[moment], self.drawings[row], self.references(row), both)
             painted.index_add_(0, moment, result * shares[moment, row][:, None, None, None])
         rgb, mask = painted[:, :3], painted[:, 3:].clamp(0, 1)
         return (rgb / mask.clamp_min(1 / 255)).clamp(0, 1), mask
 
-    def _drawn(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
+    def drawn(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
         """What the generator draws, premultiplied: (B, 4, s, s) in [0, 1]."""
         rgb, mask = self.generator(identity, poses)
         return torch.cat((rgb.clamp(0, 1) * mask, mask), 1)
@@ -74,7 +75,7 @@ class Painting:
         """What the face reader read, of descriptors (N, descriptor_size): (N, face_size)."""
         return descriptors[:, self.model.configuration.pose_size :]
 
-    def _references(self, rows: torch.Tensor) -> torch.Tensor:
+    def references(self, rows: torch.Tensor) -> torch.Tensor:
         """The pictures of some rows, premultiplied: (B, 4, S, S)."""
         device, rows = self.descriptors.device, rows.cpu()
         pictures = self.pictures[rows].to(device).permute(0, 3, 1, 2).float() / 255

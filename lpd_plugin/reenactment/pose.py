@@ -120,7 +120,8 @@ def _folded(times: np.ndarray, duration: float, last: float, policy: str) -> tup
 def encode_pose(model: ReenactmentModel, clip: Clip, track: Track, progress: Progress | None = None) -> Pose:
     """The pose descriptors of a tracked driving clip, streamed in micro-batches.
 
-    Raises `BadInput` if the head is never seen.
+    Present is where the head is tracked and what drives sees a face in it. Raises `BadInput` if that is nowhere, or what
+    the weights' pose descriptor needs is missing.
     """
     progress = progress or Progress()
     if not track.present.any():
@@ -131,16 +132,20 @@ def encode_pose(model: ReenactmentModel, clip: Clip, track: Track, progress: Pro
 
     def flush():
         if batch:
-            descriptors[[i for i, _ in batch]] = encode_crops(model, np.stack([c for _, c in batch]))
+            rows, values = [i for i, _ in batch], encode_crops(model, np.stack([c for _, c in batch]))
+            present[rows] = np.isfinite(values).all(1)
+            descriptors[rows] = np.where(present[rows, None], values, 0)
             batch.clear()
 
     for index, crop in enumerate(progress.track(head_crops(clip, track), "reading the performance", count)):
         if crop is not None and index < count:
-            present[index] = True
             batch.append((index, crop))
             if len(batch) == MICRO_BATCH:
                 flush()
     flush()
+    if not present.any():
+        source = model.configuration.pose_source
+        raise BadInput(f"The pose descriptor '{source}' sees no face in {clip.describe()}; choose another driving clip.")
     return Pose(track.times.copy(), descriptors, present, _duration(clip, track), model.digest)
 
 

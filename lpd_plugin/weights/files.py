@@ -7,25 +7,28 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from ..errors import BadInput
-from ..networks.configurations import configuration
+from ..networks.configurations import LATENT, Configuration, configuration, driven_by
 from ..networks.discriminator import Discriminator
 from ..networks.layers import fold_spectral_norm
 from ..networks.matte import HeadMatte
-from ..networks.model import ReenactmentModel
+from ..networks.model import ReenactmentModel, at_size
 from ..whole_files import write_tensors
 
 FOLDER = Path(__file__).parent
 EMBEDDED = {"compact": "compact.safetensors", "matte": "matte.safetensors"}
 # What a weights file may hold beside the model: kept for whoever trains or adapts on, and of one person.
 DISCRIMINATOR, OWN_IDENTITY = "discriminator.", "own_identity"
-KEPT_WHOLE = ("weight_u", "weight_v", "running_mean", "running_var", OWN_IDENTITY)
+KEPT_WHOLE = (
+    "weight_u", "weight_v", "running_mean", "running_var", "pose_encoder.mean", "pose_encoder.spread", OWN_IDENTITY,
+)  # fmt: skip
+SIDE, DESCRIPTOR = "side", "descriptor"  # metadata of weights without a painter: what side they draw, what drives them
 RESEARCH_NOTE = (
     "For research and evaluation: trained on recordings whose use is not cleared for anything else "
     "(see MODEL_CARD.md)."
@@ -33,8 +36,20 @@ RESEARCH_NOTE = (
 
 
 @dataclass(frozen=True)
+class PoseDescriptor:
+    """What drives a model: a descriptor's name, how many numbers it has (0 = as configured), the name of the file it needs
+    ("" = none) and that file's SHA-256."""
+
+    name: str = LATENT
+    size: int = 0
+    file: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True)
 class WeightsInfo:
-    """What a weights file says of itself. parameters by part; digest is the content's (hex)."""
+    """What a weights file says of itself. parameters by part; digest is the content's (hex); side: pixels that a generator
+    without a painter draws, 0 = as configured."""
 
     path: Path
     kind: str  # "reenactment" or "matte"
@@ -44,6 +59,14 @@ class WeightsInfo:
     parameters: dict[str, int]
     digest: str
     megabytes: float
+    descriptor: PoseDescriptor = PoseDescriptor()
+    side: int = 0
+
+    def networks(self) -> Configuration:
+        """The configuration of the model it holds; raises `BadInput` for an unknown one."""
+        own = configuration(self.configuration)
+        own = at_size(own, self.side) if self.side else own
+        return own if self.descriptor.name == LATENT else driven_by(own, self.descriptor.name, self.descriptor.size)
 
 
 def weights_path(name: str | os.PathLike) -> Path:
@@ -54,9 +77,14 @@ def weights_path(name: str | os.PathLike) -> Path:
     return path
 
 
-def save_weights(path: str | os.PathLike, module: torch.nn.Module, kind: str, configuration: str, training: dict) -> None:
-    """Write a module's parameters in half precision, whole or not at all."""
-    save_state(path, module.state_dict(), kind, configuration, training, RESEARCH_NOTE)
+def save_weights(
+    path: str | os.PathLike, module: torch.nn.Module, kind: str, configuration: str, training: dict,
+    descriptor: PoseDescriptor | None = None, side: int = 0,
+) -> None:  # fmt: skip
+    """Write a module's parameters in half precision, whole or not at all; descriptor, side: see `WeightsInfo`."""
+    more = {SIDE: str(side)} if side else {}
+    more |= {DESCRIPTOR: json.dumps(asdict(descriptor))} if descriptor else {}
+    save_state(path, module.state_dict(), kind, configuration, training, RESEARCH_NOTE, more=more)
 
 
 def save_state(
@@ -91,7 +119,13 @@ def weights_info(name: str | os.PathLike) -> WeightsInfo:
     return WeightsInfo(
         path, metadata["kind"], metadata.get("configuration", ""), metadata.get("note", ""),
         json.loads(metadata.get("training", "{}")), counts, file_digest(path), path.stat().st_size / 1e6,
+        kept_descriptor(metadata), int(metadata.get(SIDE, 0)),
     )  # fmt: skip
+
+
+def kept_descriptor(metadata: Mapping[str, str]) -> PoseDescriptor:
+    """What drives the model of a file with this metadata."""
+    return PoseDescriptor(**json.loads(metadata.get(DESCRIPTOR, "{}")))
 
 
 def file_digest(path: Path) -> str:
@@ -107,8 +141,8 @@ def _digest(path: str, _mtime: int, _size: int) -> str:
 def load_model(name: str | os.PathLike = "compact", device: str = "cpu") -> ReenactmentModel:
     """Encoders and generator, in float32, evaluation mode, spectral norm folded. Loaded once a device.
 
-    The returned module is shared: whoever changes it works on a copy. It carries `digest` (hex) and, where the
-    generator is one person's own, that person's `own_identity`.
+    The returned module is shared: whoever changes it works on a copy. It carries `digest` (hex), what drives it
+    (`descriptor`) and the `folder` it lies in, and, where the generator is one person's own, that person's `own_identity`.
     Raises `BadInput` for a missing or damaged file, or one of another kind.
     """
     path = weights_path(name)
@@ -125,12 +159,13 @@ def _load_model(path: str, digest: str, device: str) -> ReenactmentModel:
     with torch.inference_mode(False):
         own_identity = state.pop(OWN_IDENTITY, None)
         state = {k: v for k, v in state.items() if not k.startswith(DISCRIMINATOR)}
-        model = ReenactmentModel(configuration(info.configuration))
+        model = ReenactmentModel(info.networks())
         if not any(key.endswith("weight_orig") for key in state):
             fold_spectral_norm(model)
         _fill(model, state, path)
         model = fold_spectral_norm(model).to(device).eval().requires_grad_(False)
     model.digest, model.own_identity = digest, own_identity
+    model.descriptor, model.folder = info.descriptor, info.path.parent
     return model
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..errors import BadInput
+from .published_checkpoint import read_pickle
 
 
 def read_tensors(path: str | os.PathLike, what: str) -> dict[str, torch.Tensor]:
@@ -36,6 +38,25 @@ def read_tensors(path: str | os.PathLike, what: str) -> dict[str, torch.Tensor]:
     if not isinstance(tensors, dict) or not all(isinstance(v, torch.Tensor) for v in tensors.values()):
         raise BadInput(f"{path} holds no {what}: tensors by name are needed, as `torch.save(model.state_dict())` writes them.")
     return tensors
+
+
+def read_checkpoint_tensors(path: str | os.PathLike, what: str, entries: Sequence[str]) -> dict[str, torch.Tensor]:
+    """The tensors by name of somebody's training checkpoint: those under the first of `entries` that it has, else its own.
+
+    `what` names them in messages. A .pth is read by the allow-list (published_checkpoint.py), since it may hold options
+    and optimisers beside. Raises `BadInput` like `read_tensors`.
+    """
+    path = Path(path).expanduser()
+    if path.suffix == ".safetensors" or not path.is_file():
+        return read_tensors(path, what)
+    content = read_pickle(path, f"checkpoint with {what}")
+    for entry in entries:
+        if isinstance(content, dict) and entry in content:
+            content = content[entry]
+            break
+    if not isinstance(content, dict) or not all(isinstance(v, torch.Tensor) for v in content.values()):
+        raise BadInput(f"{path} holds no {what}: tensors by name are needed, under {' or '.join(entries)} or by themselves.")
+    return dict(content)
 
 
 def _first_line(error: Exception) -> str:

@@ -45,7 +45,7 @@ def read_released(path: pathlib.Path) -> ReleasedCheckpoint:
     Raises `BadInput` for a missing or damaged file, one that asks for anything outside the allow-list, or one
     that is no checkpoint of this method.
     """
-    content = _unpickled(path)
+    content = read_pickle(path)
     if not isinstance(content, dict) or not {"embedder", "generator"} <= set(content):
         raise BadInput(f"{path} is no checkpoint of the released code: it lacks 'embedder' and 'generator'.")
     averages = content.get("running_averages") or {}
@@ -61,18 +61,22 @@ def read_released(path: pathlib.Path) -> ReleasedCheckpoint:
     return ReleasedCheckpoint(*(dict(states[part]) for part in PARTS), kept, args)
 
 
-def _unpickled(path: pathlib.Path):
+def read_pickle(path: pathlib.Path, what: str = "checkpoint of the released code"):
+    """The content of a .pth of either torch format, by the allow-list; large files are mapped, not loaded.
+
+    `what` says what it should be. Raises `BadInput` for a missing or damaged file, or one that asks for anything else.
+    """
     if not path.is_file():
         raise BadInput(f"There is no checkpoint at {path}; give the path of the released .pth file.")
     zipped = zipfile.is_zipfile(path)
     if not zipped and tarfile.is_tarfile(path) or zipped and _is_script(path):
-        raise BadInput(f"{path} is no checkpoint of the released code but a torch archive of another kind.")
+        raise BadInput(f"{path} is no {what} but a torch archive of another kind.")
     try:
         # torch's own `weights_only` cannot read the release: it is written with pickle's highest protocol.
         return torch.load(path, map_location="cpu", pickle_module=_allow_listed(), weights_only=False, mmap=zipped)
     except _Refused as refused:
         raise BadInput(
-            f"{path} was not read: it asks for '{refused}', which no checkpoint of the released code needs; "
+            f"{path} was not read: it asks for '{refused}', which no {what} needs; "
             "get the file from a source you trust."
         ) from None
     except Exception as error:  # whatever a damaged pickle leads to

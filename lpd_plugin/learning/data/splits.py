@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ...errors import BadInput
+from .store import HeadClip
+
+TRAIN = "train"  # the split that is trained on; persons of any other are held out
 
 
 def read_index(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
@@ -32,3 +36,20 @@ def require_apart(rows: Iterable[Mapping[str, str]], path: Path) -> None:
                 f"{path}: {row['person']} is in split '{split}' and in another one ('{row['split']}'): "
                 "a person may be in one split only."
             )
+
+
+def require_trainable(clips: Iterable[HeadClip]) -> None:
+    """Raise `BadInput` if a clip to train on is not of split 'train': whoever is held out is trained on by no way."""
+    for clip in clips:
+        if clip.split != TRAIN:
+            raise BadInput(f"{clip.person} is of split '{clip.split}' and held out: train on persons of split '{TRAIN}' only.")
+
+
+def person_mark(person: str) -> str:
+    """What stands in weights for a person they were trained on: 12 hex digits made of the name, which they do not give away."""
+    return hashlib.sha256(f"trained on {person}".encode()).hexdigest()[:12]
+
+
+def person_marks(clips: Iterable[HeadClip]) -> list[str]:
+    """Marks of everybody in some clips, sorted."""
+    return sorted({person_mark(clip.person) for clip in clips})

@@ -1,0 +1,1 @@
+"""How good heads are, on people nobody trained on, by judges from outside: `lpd evaluate`."""

@@ -1,0 +1,1 @@
+"""What is shown to whom: which person is driven by what, and what is then measured."""

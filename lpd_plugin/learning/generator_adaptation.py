@@ -1,0 +1,134 @@
+"""Adapting a generator that draws the whole picture (paper section 3.4)."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..networks.discriminator import Discriminator
+from ..networks.matte import HeadMatte
+from ..networks.model import ReenactmentModel
+from .adaptation_adversary import Adversary
+from .adaptation_config import AdaptationConfig
+from .adaptation_curve import Measurement
+from .adaptation_judge import MICRO_BATCH, Judge, on_grey, pose_distance, split_bank
+from .adaptation_views import Frames, farthest_points, person_frames, split_frames
+from .augmentation import shifted
+from .losses.dice import dice_loss
+from .losses.laplacian import centre_weight, laplacian_loss
+from .losses.ssim import ssim_loss
+
+TRAINED_POSES = 24  # foreign poses whose heads are kept as they were; their masks are drawn once
+FINE = 0.6  # share of the crop's side, around its middle, whose fine structure is compared
+
+
+class GeneratorAdaptation:
+    """Generator and identity embedding become the person's own, as published: `step`, `measure`, `kept`. To be used outside
+    inference mode, with gradients."""
+
+    def __init__(
+        self, model: ReenactmentModel, matte: HeadMatte, crops: np.ndarray, embedding: torch.Tensor,
+        config: AdaptationConfig, discriminator: Discriminator | None = None,
+    ):  # fmt: skip
+        self.model, self.config, self.taken = model, config, 0
+        device = model.generator.constant.device
+        self.random = np.random.default_rng(config.seed)
+        self.generator = copy.deepcopy(model.generator).train().requires_grad_(True)
+        self.embedding = nn.Parameter(embedding.clone().to(device))
+        self.adversary = None if discriminator is None else Adversary(discriminator, self.embedding, config.discriminator_rate)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self.average_embedding = self.embedding.detach().clone()
+        self._sort_frames(person_frames(matte, crops, device, self.generator.configuration.image_size))
+        self._prepare_foreign_poses()
+        groups = [
+            {"params": self.generator.parameters(), "base_lr": config.rate},
+            {"params": [self.embedding], "base_lr": config.embedding_rate},
+        ]
+        self.optimiser = torch.optim.Adam(groups, lr=config.rate, betas=(0.9, 0.99), eps=1e-6)
+
+    @torch.no_grad()
+    def _sort_frames(self, frames: Frames) -> None:
+        self.learned, self.held_out, self.altered = frames, None, False
+        if self.config.steps is None:
+            poses = [self.model.pose_encoder.latent(p.float() / 255) for p in frames.pictures.split(MICRO_BATCH)]
+            split = split_frames(frames, torch.cat(poses).cpu().numpy())
+            self.learned, self.held_out, self.altered = split.learned, split.held_out, split.altered
+
+    @torch.no_grad()
+    def _prepare_foreign_poses(self) -> None:
+        bank = self.model.pose_bank[:, : self.model.configuration.pose_size].clone()
+        device = bank.device
+        self.spread = bank.std(0) + 1e-3 if len(bank) > 1 else torch.ones(bank.shape[1], device=device)
+        trained, self.judged = split_bank(bank)
+        chosen = farthest_points(trained.cpu().numpy(), TRAINED_POSES) if self.config.foreign and len(trained) else []
+        self.foreign = trained[chosen]
+        masks = [self.model.generator(self.embedding.expand(len(p), -1), p)[1] for p in self.foreign.split(MICRO_BATCH) if len(p)]
+        self.foreign_masks = (torch.cat(masks) * 255).round().byte() if masks else None
+        self.centre = centre_weight(self.learned.pictures.shape[-1], self.config.centre_ratio, device)
+        if self.held_out is not None:
+            self.judge = Judge(self.model, self.held_out, self.judged, self.spread, self.config.centre_ratio, self.model.pose_encoder.latent)
+
+    def measure(self):
+        """The running average as it stands, a `Measurement`; only where the steps are not given."""
+        return self.judge.measure(self.average, self.average_embedding, self.taken)
+
+    def kept(self) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The running average: embedding (identity_size,), and the changed parameters in half precision, by their names
+        in the model."""
+        before = self.model.generator.state_dict()
+        after = self.average.state_dict()
+        changed = {f"generator.{k}": v.half().cpu().clone() for k, v in after.items() if not torch.equal(v, before[k])}
+        return self.average_embedding.cpu().clone(), changed
+
+    def step(self) -> float:
+        """One step of optimisation; returns the content loss."""
+        config, random = self.config, self.random
+        # Slower and slower, and with no end in mind: every moment can be the last.
+        pace = min(1.0, (self.taken + 1) / 5) / (1 + self.taken / 150) ** 0.5
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["base_lr"] * pace
+        rows = random.choice(len(self.learned), config.batch, replace=len(self.learned) < config.batch)
+        with torch.no_grad():
+            pictures, masks = shifted(*self.learned.rows(rows).floats())
+            poses = self.model.pose_encoder.latent(pictures)
+        others = random.choice(len(self.foreign), min(config.foreign, len(self.foreign)), replace=False)
+        foreign = self.foreign[others]
+        own = len(poses)
+        rgb, mask = self.generator(self.embedding.expand(own + len(foreign), -1), torch.cat((poses, foreign)))
+        picture, target = (rgb * mask)[:own], pictures * masks
+        content = 10 * laplacian_loss(picture, target, self.centre) + ssim_loss(_middle(picture), _middle(target))
+        loss = content + dice_loss(mask[:own], masks)
+        if len(foreign):
+            before = self.foreign_masks[others].float() / 255
+            again = self.model.pose_encoder.latent(on_grey(rgb[own:], mask[own:]))
+            kept = 0.1 * pose_distance(again, foreign, self.spread) + F.l1_loss(mask[own:], before)
+            loss = loss + config.keep_pose * kept
+        if self.adversary is not None:
+            loss = loss + self.adversary.generator_loss(picture, target, self.embedding)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.generator.parameters(), 5.0)
+        self.optimiser.step()
+        if self.adversary is not None:
+            self.adversary.step(picture.detach(), target)
+        self.taken += 1
+        self._update_average()
+        return float(content.detach())
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # A young average would remember the start: its memory grows with the run.
+        keep = min(self.config.average, self.taken / (5 + self.taken))
+        for mean, value in zip(self.average.parameters(), self.generator.parameters()):
+            mean.lerp_(value, 1 - keep)
+        self.average_embedding.lerp_(self.embedding, 1 - keep)
+
+
+def _middle(pictures: torch.Tensor) -> torch.Tensor:
+    side = pictures.shape[-1]
+    border = round(side * (1 - FINE) / 2)
+    return pictures[..., border : side - border, border : side - border]

@@ -1,0 +1,162 @@
+"""Adapting a painter: how one person's own pictures move, and what has to be painted where they show nothing.
+
+The generator's drawing and the encoders stay as they are; the painter learns to make each frame of the person out of the
+others, and goes on following strangers.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..networks.encoders import face_view
+from ..networks.matte import HeadMatte
+from ..networks.model import ReenactmentModel
+from ..reenactment.identity import Identity
+from ..reenactment.painting import Painting
+from .adaptation_config import AdaptationConfig
+from .adaptation_curve import Measurement
+from .adaptation_judge import MICRO_BATCH, Judge, on_grey, split_bank
+from .adaptation_views import Frames, farthest_points, person_frames, split_frames
+from .losses.laplacian import centre_weight, laplacian_loss
+from .losses.painting import followed_loss, haze, roughness
+from .painter_pairs import displaced
+
+TRAINED_POSES = 48  # foreign poses, spread over the weights' bank
+FOLLOWED, LIKENESS = 0.15, 0.3  # in strangers' poses: what is read off the head, whom the identity encoder sees
+NEAR = 4  # references as like the wanted frame as these are what a render paints from
+
+
+class PainterAdaptation:
+    """The painter becomes the person's own: `step`, `measure`, `kept`. To be used outside inference mode, with gradients."""
+
+    def __init__(
+        self, model: ReenactmentModel, matte: HeadMatte, crops: np.ndarray, embedding: torch.Tensor, config: AdaptationConfig
+    ):
+        self.model, self.config, self.taken = model, config, 0
+        self.device = model.generator.constant.device
+        self.random = np.random.default_rng(config.seed)
+        self.painter = copy.deepcopy(model.painter).channels_last().train().requires_grad_(True)
+        self.average = copy.deepcopy(model.painter).requires_grad_(False)
+        self.embedding = embedding.clone().to(self.device)
+        self._sort_frames(person_frames(matte, crops, self.device, model.configuration.image_size))
+        self._prepare_poses()
+        self.optimiser = torch.optim.Adam(self.painter.parameters(), lr=config.painter_rate, betas=(0.9, 0.99), eps=1e-6)
+
+    @torch.no_grad()
+    def _sort_frames(self, frames: Frames) -> None:
+        self.learned, self.held_out, self.altered = frames, None, False
+        if self.config.steps is None:
+            faces = [self.model.pose_encoder.read_face(p.float() / 255) for p in frames.pictures.split(MICRO_BATCH)]
+            split = split_frames(frames, torch.cat(faces).cpu().numpy())
+            self.learned, self.held_out, self.altered = split.learned, split.held_out, split.altered
+        pictures, mattes = self.learned.pictures.permute(0, 2, 3, 1).cpu().numpy(), self.learned.masks[:, 0].cpu().numpy()
+        person = Identity(self.embedding.cpu(), pictures, mattes, self.model.digest)
+        self.painting = Painting(person, self.model, self.model.generator, self.average)
+        parts = zip(self.learned.pictures.split(MICRO_BATCH), self.learned.masks.split(MICRO_BATCH))
+        self.person = torch.cat([self._whose(p.float() / 255, m.float() / 255) for p, m in parts]).mean(0)
+        self.faces = self.painting.descriptors[:, self.model.configuration.pose_size :].clone()
+        apart = torch.cdist(self.faces, self.faces).fill_diagonal_(torch.inf)
+        self.nearest = apart.argsort(1)[:, : max(1, min(NEAR, len(apart) - 1))].cpu().numpy()
+
+    @torch.no_grad()
+    def _prepare_poses(self) -> None:
+        bank = self.model.pose_bank.clone()
+        trained, judged = split_bank(bank)
+        some = farthest_points(trained.cpu().numpy(), TRAINED_POSES) if self.config.foreign and len(trained) else []
+        self.foreign = trained[some]
+        side = self.learned.pictures.shape[-1]
+        self.centre = centre_weight(side, self.config.centre_ratio, self.device)
+        if self.held_out is not None:
+            encoder = self.model.pose_encoder
+            spread = torch.ones(self.model.configuration.face_size, device=self.device)
+            self.judge = Judge(self.model, self.held_out, judged, spread, self.config.centre_ratio, encoder.read_face, encoder)
+
+    def measure(self) -> Measurement:
+        """The running average as it stands; only where the steps are not given."""
+        return self.judge.measure(self.painting, self.embedding, self.taken)
+
+    def kept(self) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The embedding (identity_size,) and the changed parameters in half precision, by their names in the model."""
+        before, after = self.model.painter.state_dict(), self.average.state_dict()
+        changed = {f"painter.{k}": v.half().cpu().clone() for k, v in after.items() if not torch.equal(v, before[k])}
+        return self.embedding.cpu().clone(), changed
+
+    def step(self) -> float:
+        """One step of optimisation; returns the content loss."""
+        config = self.config
+        # Slower and slower, and with no end in mind: every moment can be the last.
+        for group in self.optimiser.param_groups:
+            group["lr"] = config.painter_rate * min(1.0, (self.taken + 1) / 5) / (1 + self.taken / 150) ** 0.5
+        content, loss = self._own_frames()
+        if len(self.foreign):
+            loss = loss + config.keep_pose * self._foreign_poses()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.painter.parameters(), 5.0)
+        self.optimiser.step()
+        self.taken += 1
+        self._update_average()
+        return float(content.detach())
+
+    def _own_frames(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The content loss of some frames painted from others, and the loss with everything that is asked of them."""
+        rows = self.random.choice(len(self.learned), self.config.batch, replace=len(self.learned) < self.config.batch)
+        with torch.no_grad():
+            both = torch.cat(self.learned.rows(rows).floats(), 1)
+            if len(self.learned) == 1 or self.random.random() < 0.5:  # drivers frame themselves otherwise
+                both, _ = displaced(both, both.new_zeros(len(both), 0, 2))
+            pictures, masks = both[:, :3], both[:, 3:]
+            wanted, poses = torch.cat((pictures * masks, masks), 1), self.model.pose_encoder(pictures)
+        painted, moved, motion = self._painted(poses, self._references(rows))
+        content = laplacian_loss(painted[:, :3], wanted[:, :3], self.centre)
+        outlines = laplacian_loss(painted[:, 3:], wanted[:, 3:]) + 0.5 * laplacian_loss(moved[:, 3:], wanted[:, 3:])
+        loss = 10 * content + 3 * laplacian_loss(moved[:, :3], wanted[:, :3], self.centre) + 2 * outlines
+        return content, loss + 2 * roughness(motion)
+
+    def _foreign_poses(self) -> torch.Tensor:
+        """Heads in strangers' poses: what the face reader reads off them has to be what drove them, mattes are clear."""
+        count = min(self.config.foreign, len(self.foreign))
+        poses = self.foreign[self.random.choice(len(self.foreign), count, replace=False)]
+        rows = self.random.choice(len(self.learned), count)
+        painted, _, motion = self._painted(poses, rows)
+        encoder = self.model.pose_encoder
+        head = painted[:, :3] / painted[:, 3:].clamp_min(1 / 255), painted[:, 3:]
+        shown = on_grey(*head)
+        read = encoder.face(face_view(shown, encoder.size or shown.shape[-1]))
+        followed = followed_loss(read, poses[:, self.model.configuration.pose_size :])
+        unclear = (haze(painted[:, 3:]) - haze(self.learned.masks[rows].float() / 255)).clamp_min(0)
+        likeness = 1 - F.cosine_similarity(self._whose(*head), self.person[None]).mean()
+        return FOLLOWED * followed + LIKENESS * likeness + 2 * unclear + 0.5 * roughness(motion)
+
+    def _whose(self, rgb: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Embeddings (B, identity_size) of heads, straight rgb (B, 3, S, S) and mask (B, 1, S, S)."""
+        return self.model.identity_encoder.per_picture(on_grey(rgb, mask)[None])[0]
+
+    def _painted(self, poses: torch.Tensor, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What the learning painter makes of the pictures `rows` for poses (B, descriptor_size); see Painter.forward."""
+        with torch.no_grad():
+            drawn = self.painting.drawn(self.embedding.expand(len(poses), -1), poses)
+            index = torch.from_numpy(np.asarray(rows)).to(self.device)
+            faces = torch.cat((poses[:, self.model.configuration.pose_size :], self.faces[index]), 1)
+            inputs = drawn, self.painting.drawings[index].clone(), self.painting.references(index).clone(), faces
+        return self.painter(*inputs)
+
+    def _references(self, rows: np.ndarray) -> np.ndarray:
+        """For each frame another one to paint it from: one of the likest, or any."""
+        if len(self.learned) == 1:
+            return rows
+        likest = self.nearest[rows, self.random.integers(0, self.nearest.shape[1], len(rows))]
+        others = (rows + self.random.integers(1, len(self.learned), len(rows))) % len(self.learned)
+        return np.where(self.random.random(len(rows)) < 0.5, likest, others)
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        # A young average would remember the start: its memory grows with the run.
+        keep = min(self.config.average, self.taken / (5 + self.taken))
+        for mean, value in zip(self.average.parameters(), self.painter.parameters()):
+            mean.lerp_(value, 1 - keep)
