@@ -10,10 +10,15 @@ import numpy as np
 from lpd_plugin.evaluation.judges.base import Face, Landmarker, Recogniser
 from lpd_plugin.evaluation.judges.registry import PlugIn, register
 from lpd_plugin.evaluation.measures.stability import OVAL
+from lpd_plugin.evaluation.subjects import Performer
 from lpd_plugin.learning.data.packs import write_pack
 from lpd_plugin.learning.data.store import HeadStore
 from lpd_plugin.learning.data.video_files import resized
+from lpd_plugin.reenactment.heads import Head
 from training_runs import two_persons
+
+MASK = np.zeros((256, 256), np.float32)  # of whatever is driven by itself
+MASK[40:220, 40:220] = 1
 
 
 def face_points(centre=(128.0, 128.0), size: float = 100.0) -> np.ndarray:
@@ -45,6 +50,19 @@ class CoarseRecogniser(Recogniser):
     def embedding(self, rgb: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         colours = rgb.reshape(4, 64, 4, 64, 3).mean((1, 3)).ravel() - 128
         return colours / max(float(np.linalg.norm(colours)), 1e-9)
+
+
+class Mirror(Performer):
+    """Gives back what drives it."""
+
+    about: dict = {}
+
+    def read(self, frames: np.ndarray) -> np.ndarray:
+        return frames
+
+    def heads(self, readings):
+        for frame in readings:
+            yield Head(np.float32(frame) / 255, MASK)
 
 
 def coarse_judges(folder: Path) -> Path:

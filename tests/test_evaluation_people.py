@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import PackageNotFoundError, version
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -25,8 +26,10 @@ from lpd_plugin.learning.data.packs import write_pack
 from lpd_plugin.learning.data.splits import person_mark, person_marks, require_trainable
 from lpd_plugin.learning.data.store import HeadClip, HeadStore
 from lpd_plugin.learning.data.video_files import resized
+from lpd_plugin.learning.face_reader_training import FaceReaderConfig, FaceReaderTraining
 from lpd_plugin.learning.matte_training import MatteConfig, MatteTraining
 from lpd_plugin.learning.meta_learning import MetaLearning
+from lpd_plugin.learning.painter_training import PainterConfig, PainterTraining
 from lpd_plugin.weights.files import weights_path
 from lpd_plugin.whole_files import write_tensors
 from training_runs import small_run, two_persons
@@ -130,8 +133,9 @@ def weights_that_know(tmp_path):
     with safe_open(str(weights_path("compact")), "pt") as file:
         metadata = file.metadata()
     training = {**json.loads(metadata["training"]), "persons": [person_mark("p066")]}
-    write_tensors(tmp_path / "own.safetensors", load_file(weights_path("compact")), {**metadata, "training": json.dumps(training)})
-    return tmp_path / "own.safetensors"
+    own = tmp_path / "own.safetensors"
+    write_tensors(own, load_file(weights_path("compact")), {**metadata, "training": json.dumps(training)})
+    return own
 
 
 def test_weights_that_were_trained_on_a_person_are_not_judged_by_them_whatever_the_split_says(weights_that_know):
@@ -147,10 +151,15 @@ def test_training_refuses_persons_who_are_held_out(carphone, astronaut, tmp_path
     store = two_persons(carphone, astronaut)
     require_trainable(store.clips)
     store.clips[2] = HeadClip("her", "a", 30, 40, "val")
-    with pytest.raises(BadInput, match="her is of split 'val' and held out"):
-        MetaLearning(small_run(), store, tmp_path)
-    with pytest.raises(BadInput, match="her is of split 'val' and held out"):
-        MatteTraining(MatteConfig(), store, tmp_path)
+    faces = SimpleNamespace(store=store)
+    for training in (
+        lambda: MetaLearning(small_run(), store, tmp_path),
+        lambda: MatteTraining(MatteConfig(), store, tmp_path),
+        lambda: PainterTraining(PainterConfig(), store, tmp_path),
+        lambda: FaceReaderTraining(FaceReaderConfig(), faces, tmp_path, faces),
+    ):
+        with pytest.raises(BadInput, match="her is of split 'val' and held out"):
+            training()
 
 
 def test_weights_name_whom_they_were_trained_on_by_marks_that_do_not_give_the_names_away(carphone, astronaut):

@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation_people import CoarseLandmarker, coarse_judges, people_of
+from evaluation_people import MASK, CoarseLandmarker, CoarseRecogniser, Mirror, coarse_judges, people_of
 from lpd_plugin.cli.main import main
 from lpd_plugin.errors import BadInput, Cancelled
 from lpd_plugin.evaluation import subjects as subjects_module
+from lpd_plugin.evaluation.choice import Moments
 from lpd_plugin.evaluation.evaluate import REPORT, RESULTS, TABLE, Evaluation, Plan, evaluate
+from lpd_plugin.evaluation.judges.base import Judges
 from lpd_plugin.evaluation.judges.registry import found_judges
 from lpd_plugin.evaluation.people import open_people
 from lpd_plugin.evaluation.protocols.descriptors import JUDGE
-from lpd_plugin.evaluation.protocols.reenactment import CROSS, SELF
+from lpd_plugin.evaluation.protocols.reenactment import CROSS, SELF, reenacted
 from lpd_plugin.evaluation.report.page import WARNING
 from lpd_plugin.evaluation.settings import Settings
 from lpd_plugin.evaluation.store import Key, UnitStore
@@ -126,6 +128,23 @@ def test_going_on_does_nothing_again(whole, done, counted):
     assert counted == [] and files_of(done) == before
 
 
+def test_a_subject_that_gives_back_its_driver_is_perfect_in_every_measure(pack):
+    person = open_people(pack, "val").read("man")
+    masks = (MASK[None].repeat(5, 0) * 255).astype(np.uint8)
+    own = person.clips[1].frames
+    scattered = Moments("man", "b", np.arange(5), own[:5], masks)
+    moments = [scattered, Moments("man", "b", np.arange(6, 11), own[6:11], masks, run=True)]
+    heads = Mirror().heads(np.concatenate([one.frames for one in moments]))
+    unit = reenacted(SELF, moments, Mirror(), heads, own[:1], scattered, Judges(CoarseLandmarker(), CoarseRecogniser()))
+    assert len(unit.frames) == 5 and len(unit.runs) == 1
+    for frame in unit.frames:
+        assert frame["wanted"] == frame["seen"] and max(frame["landmarks"].values()) < 1e-9
+        assert (frame["iou"], frame["edge"], frame["psnr"]) == (1, 0, 100) and frame["ms-ssim"] == pytest.approx(1, abs=1e-5)
+        assert frame["cosine"] > 0.9
+    (run,) = unit.runs
+    assert run["wanted"] == run["seen"] and run["face flicker"]["made"] == run["face flicker"]["driver"] > 0
+
+
 class StopAfter(Progress):
     """Cancels once some pieces of work are done."""
 
@@ -182,7 +201,8 @@ def test_measures_whose_judge_is_missing_are_reported_as_missing(copies, tmp_pat
     assert own["yaw followed, pooled"]["value"] is None and own["mask IoU"]["value"] > 0
     assert results["descriptors"] == {"missing": "no landmarker was given"}
     table = (tmp_path / "a" / TABLE).read_text()
-    assert "| identity error | ↓ | missing |" in table and "Missing, no landmarker was given: face found; identity error" in table
+    assert "| identity error | ↓ | missing |" in table
+    assert "Missing, no landmarker was given: face found; identity error" in table
     results = evaluate(replace(copies, judges={"landmarker": copies.judges["landmarker"]}), tmp_path / "b")
     assert results["protocols"][CROSS][COPY]["identity error"]["missing"] == "no recogniser was given"
     assert results["protocols"][CROSS][COPY]["face found"]["value"] == 1
@@ -215,7 +235,8 @@ def test_the_copy_is_the_given_picture_nearest_in_pose(pack):
     frames = open_people(pack, "val").read("man").clips[0].frames
     performer = Subject(COPY, COPY, "compact").performer(frames[[0, 5, 10]])
     heads = list(performer.heads(performer.read(frames[[10, 0]])))
-    assert [np.array_equal((head.rgb * 255).round().astype(np.uint8), frames[k]) for head, k in zip(heads, (10, 0))] == [True, True]
+    for head, k in zip(heads, (10, 0), strict=True):
+        assert np.array_equal((head.rgb * 255).round().astype(np.uint8), frames[k])
 
 
 def test_adapting_says_its_steps_and_draws_another_head(pack, monkeypatch):

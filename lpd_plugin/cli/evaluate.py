@@ -32,8 +32,8 @@ from .reporting import progress_for
 @click.option("--device", default="cpu", show_default=True, help="Where networks run: cpu, cuda, cuda:1, mps.")
 @click.option("--json", "as_json", is_flag=True, help="Progress and result as JSON, for machines.")
 def evaluate(
-    heads, output, weights, also, descriptors, judges, landmarker, recogniser, persons, pictures, quick, adapt, split, trained, processes,
-    device, as_json,
+    heads, output, weights, also, descriptors, judges, landmarker, recogniser, persons, pictures, quick, adapt, split,
+    trained, processes, device, as_json,
 ) -> None:  # fmt: skip
     """Measure likeness, pose, masks and stability on the held-out persons of HEADS (docs/data.md), and write a report.
 

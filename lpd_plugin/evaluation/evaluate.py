@@ -29,7 +29,7 @@ from .store import UNITS, Key, UnitStore
 from .subjects import ADAPTED, COPY, Subject
 from .summary import summarised
 from .trained import require_not_trained
-from .work import DoWork, Work
+from .work import DoWork, Work, forget_people
 
 RESULTS, TABLE, REPORT = "results.json", "table.md", "report.html"
 
@@ -60,7 +60,7 @@ def evaluate(
     on; `WorkFailed` where a process died.
     """
     progress, folder = progress or Progress(), _checked_folder(folder)
-    people_here.cache_clear()  # the files may have changed since an earlier call
+    forget_people()  # of an earlier call
     people = people_here(evaluation.heads, evaluation.split)
     persons = chosen_persons(people.names, evaluation.persons)
     notes = require_not_trained(evaluation.split, persons, evaluation.subjects, evaluation.trained)
@@ -77,6 +77,7 @@ def evaluate(
     finally:
         torch.set_num_threads(threads)
         close_judges()
+        forget_people()
     results = summarised(plan.about(notes), plan.keys, store)
     for name, text in ((RESULTS, json.dumps(results, indent=1, allow_nan=False) + "\n"), (TABLE, tables(results))):
         with written_whole(folder / name) as part:
@@ -151,7 +152,11 @@ class Plan:
         if "landmarker" not in self.judges:
             return []
         weights = [weights_source(s.name, s.weights) for s in self.evaluation.subjects if s.kind not in (COPY, ADAPTED)]
-        return [Source(JUDGE, JUDGE, "", self.judges["landmarker"]), *weights, *self.evaluation.descriptors]
+        sources = [Source(JUDGE, JUDGE, "", self.judges["landmarker"]), *weights, *self.evaluation.descriptors]
+        for source in sources:
+            if sum(other.name == source.name for other in sources) > 1:
+                raise BadInput(f"Two things to compare are called '{source.name}': rename one, or leave it out.")
+        return sources
 
     def _digest(self, person: str) -> str:
         if person not in self.digests:

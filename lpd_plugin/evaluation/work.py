@@ -40,7 +40,8 @@ class DoWork:
     device: str = "cpu"
 
     def __call__(self, work: Work, progress: Progress) -> None:
-        person, judges, store = _person(self.heads, self.split, work.person), open_judges(dict(self.judges)), UnitStore(self.folder)
+        judges, store = open_judges(dict(self.judges)), UnitStore(self.folder)
+        person = _person(self.heads, self.split, work.person)
         if isinstance(work.subject, Source):
             unit = described(person, work.subject, self.settings.described, judges, self.device)
             store.write(Key(DESCRIPTORS, work.subject.name, work.person), work.todo[0][1], unit)
@@ -77,3 +78,8 @@ def _driving(name: str, run: bool, heads: str, split: str, frames: int, length: 
     driver = people_here(heads, split).read(name)
     return (*driving_moments(driver, frames, turn), *((driving_run(driver, length, turn),) if run else ()))
 
+
+def forget_people() -> None:
+    """Let go of everybody who was read in this process; their files may change."""
+    for remembered in (people_here, _person, _driving):
+        remembered.cache_clear()

@@ -17,7 +17,7 @@ class AdaptationConfig:
     batch: int = 3
     foreign: int = 1
     rate: float = 6e-4
-    painter_rate: float = 3e-4
+    painter_rate: float = 2e-4
     embedding_rate: float = 5e-3
     discriminator_rate: float = 8e-4
     keep_pose: float = 4.0  # weight of the foreign poses' terms

@@ -13,21 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..networks.encoders import face_view
 from ..networks.matte import HeadMatte
 from ..networks.model import ReenactmentModel
 from ..reenactment.identity import Identity
 from ..reenactment.painting import Painting
 from .adaptation_config import AdaptationConfig
 from .adaptation_curve import Measurement
-from .adaptation_judge import MICRO_BATCH, Judge, on_grey, split_bank
+from .adaptation_judge import BACKGROUND, MICRO_BATCH, Judge, split_bank
 from .adaptation_views import Frames, farthest_points, person_frames, split_frames
 from .losses.laplacian import centre_weight, laplacian_loss
-from .losses.painting import followed_loss, haze, roughness
+from .losses.painting import roughness
 from .painter_pairs import displaced
 
-TRAINED_POSES = 48  # foreign poses, spread over the weights' bank
-FOLLOWED, LIKENESS = 0.15, 0.3  # in strangers' poses: what is read off the head, whom the identity encoder sees
+TRAINED_POSES = 24  # foreign poses, spread over the weights' bank
+KEPT, LIKENESS = 0.5, 0.3  # in strangers' poses: how much stays as it was, whom the identity encoder sees
 NEAR = 4  # references as like the wanted frame as these are what a render paints from
 
 
@@ -45,7 +44,10 @@ class PainterAdaptation:
         self.embedding = embedding.clone().to(self.device)
         self._sort_frames(person_frames(matte, crops, self.device, model.configuration.image_size))
         self._prepare_poses()
-        self.optimiser = torch.optim.Adam(self.painter.parameters(), lr=config.painter_rate, betas=(0.9, 0.99), eps=1e-6)
+        # What is painted over the moved picture stays as it is: a few frames teach it to blur, which costs likeness.
+        self.painter.last.requires_grad_(False)
+        moving = [p for p in self.painter.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(moving, lr=config.painter_rate, betas=(0.9, 0.99), eps=1e-6)
 
     @torch.no_grad()
     def _sort_frames(self, frames: Frames) -> None:
@@ -57,8 +59,8 @@ class PainterAdaptation:
         pictures, mattes = self.learned.pictures.permute(0, 2, 3, 1).cpu().numpy(), self.learned.masks[:, 0].cpu().numpy()
         person = Identity(self.embedding.cpu(), pictures, mattes, self.model.digest)
         self.painting = Painting(person, self.model, self.model.generator, self.average)
-        parts = zip(self.learned.pictures.split(MICRO_BATCH), self.learned.masks.split(MICRO_BATCH))
-        self.person = torch.cat([self._whose(p.float() / 255, m.float() / 255) for p, m in parts]).mean(0)
+        heads = [self._whose(self.painting.references(rows)) for rows in torch.arange(len(pictures)).split(MICRO_BATCH)]
+        self.person = torch.cat(heads).mean(0)
         self.faces = self.painting.descriptors[:, self.model.configuration.pose_size :].clone()
         apart = torch.cdist(self.faces, self.faces).fill_diagonal_(torch.inf)
         self.nearest = apart.argsort(1)[:, : max(1, min(NEAR, len(apart) - 1))].cpu().numpy()
@@ -69,6 +71,12 @@ class PainterAdaptation:
         trained, judged = split_bank(bank)
         some = farthest_points(trained.cpu().numpy(), TRAINED_POSES) if self.config.foreign and len(trained) else []
         self.foreign = trained[some]
+        if len(self.foreign):
+            size = self.model.configuration.pose_size
+            self.foreign_rows = torch.cdist(self.foreign[:, size:], self.faces).argmin(1).cpu().numpy()
+            parts = zip(self.foreign.split(MICRO_BATCH), np.array_split(self.foreign_rows, range(MICRO_BATCH, len(some), MICRO_BATCH)))
+            heads = [self._painted(poses, rows)[0] for poses, rows in parts]
+            self.foreign_heads = (torch.cat(heads).clamp(0, 1) * 255).round().byte()
         side = self.learned.pictures.shape[-1]
         self.centre = centre_weight(side, self.config.centre_ratio, self.device)
         if self.held_out is not None:
@@ -91,7 +99,7 @@ class PainterAdaptation:
         config = self.config
         # Slower and slower, and with no end in mind: every moment can be the last.
         for group in self.optimiser.param_groups:
-            group["lr"] = config.painter_rate * min(1.0, (self.taken + 1) / 5) / (1 + self.taken / 150) ** 0.5
+            group["lr"] = config.painter_rate * min(1.0, (self.taken + 1) / 15) / (1 + self.taken / 150) ** 0.5
         content, loss = self._own_frames()
         if len(self.foreign):
             loss = loss + config.keep_pose * self._foreign_poses()
@@ -115,27 +123,27 @@ class PainterAdaptation:
         painted, moved, motion = self._painted(poses, self._references(rows))
         content = laplacian_loss(painted[:, :3], wanted[:, :3], self.centre)
         outlines = laplacian_loss(painted[:, 3:], wanted[:, 3:]) + 0.5 * laplacian_loss(moved[:, 3:], wanted[:, 3:])
-        loss = 10 * content + 3 * laplacian_loss(moved[:, :3], wanted[:, :3], self.centre) + 2 * outlines
+        loss = 3 * content + 10 * laplacian_loss(moved[:, :3], wanted[:, :3], self.centre) + 2 * outlines
         return content, loss + 2 * roughness(motion)
 
     def _foreign_poses(self) -> torch.Tensor:
-        """Heads in strangers' poses: what the face reader reads off them has to be what drove them, mattes are clear."""
-        count = min(self.config.foreign, len(self.foreign))
-        poses = self.foreign[self.random.choice(len(self.foreign), count, replace=False)]
-        rows = self.random.choice(len(self.learned), count)
-        painted, _, motion = self._painted(poses, rows)
-        encoder = self.model.pose_encoder
-        head = painted[:, :3] / painted[:, 3:].clamp_min(1 / 255), painted[:, 3:]
-        shown = on_grey(*head)
-        read = encoder.face(face_view(shown, encoder.size or shown.shape[-1]))
-        followed = followed_loss(read, poses[:, self.model.configuration.pose_size :])
-        unclear = (haze(painted[:, 3:]) - haze(self.learned.masks[rows].float() / 255)).clamp_min(0)
-        likeness = 1 - F.cosine_similarity(self._whose(*head), self.person[None]).mean()
-        return FOLLOWED * followed + LIKENESS * likeness + 2 * unclear + 0.5 * roughness(motion)
+        """Heads in strangers' poses stay much as they were, and are whom the identity encoder sees in the person's frames.
 
-    def _whose(self, rgb: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Embeddings (B, identity_size) of heads, straight rgb (B, 3, S, S) and mask (B, 1, S, S)."""
-        return self.model.identity_encoder.per_picture(on_grey(rgb, mask)[None])[0]
+        What the face reader reads off them is not asked to be what drove them: it reads some of how a person always looks
+        as expression, and a painter that pleases it in one person's case changes who that is.
+        """
+        count = min(self.config.foreign, len(self.foreign))
+        some = self.random.choice(len(self.foreign), count, replace=False)
+        painted, _, motion = self._painted(self.foreign[some], self.foreign_rows[some])
+        before = self.foreign_heads[some].float() / 255
+        kept = laplacian_loss(painted, before, self.centre)
+        likeness = 1 - F.cosine_similarity(self._whose(painted), self.person[None]).mean()
+        return KEPT * kept + LIKENESS * likeness + 0.5 * roughness(motion)
+
+    def _whose(self, heads: torch.Tensor) -> torch.Tensor:
+        """Embeddings (B, identity_size) of premultiplied heads (B, 4, S, S)."""
+        shown = (heads[:, :3] + BACKGROUND * (1 - heads[:, 3:])).clamp(0, 1)
+        return self.model.identity_encoder.per_picture(shown[None])[0]
 
     def _painted(self, poses: torch.Tensor, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """What the learning painter makes of the pictures `rows` for poses (B, descriptor_size); see Painter.forward."""

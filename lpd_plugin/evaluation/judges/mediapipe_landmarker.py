@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ class MediapipeLandmarker(Landmarker):
     """Raises `ImportError` without mediapipe, `BadInput` for a file that it does not read."""
 
     def __init__(self, path: Path):
-        os.environ.setdefault("GLOG_minloglevel", "2")  # it tells much about itself, on standard error
         import mediapipe as mp
         from mediapipe.tasks import python as tasks
         from mediapipe.tasks.python import vision

@@ -43,7 +43,7 @@ def descriptor_source(name: str, file: str = "") -> Source:
     file = given_file(name, file)
     pose_descriptor(name, file)
     digest = file_digest(Path(file).expanduser()) if file else ""
-    return Source(name, "descriptor", name, f"{pose_source(name).size} {digest}", file)
+    return Source(f"descriptor {name}", "descriptor", name, f"{pose_source(name).size} {digest}", file)
 
 
 def described(person: Person, source: Source, count: int, judges: Judges, device: str = "cpu") -> Unit:
@@ -57,7 +57,8 @@ def described(person: Person, source: Source, count: int, judges: Judges, device
     if source.kind == "weights":
         return Unit(arrays=_of_weights(source.what, frames, device))
     if source.kind == "descriptor":
-        return Unit(arrays={f"{source.name} ({pose_source(source.what).size})": pose_descriptor(source.what, source.file)(frames)})
+        numbers = pose_descriptor(source.what, source.file)(frames)
+        return Unit(arrays={f"{source.what} ({numbers.shape[1]})": numbers})
     masks = np.concatenate([clip.masks[r] for clip, r in zip(person.clips, rows)])
     return Unit(arrays=_of_faces(judges.faces([filmed(*both).picture for both in zip(frames, masks)])))
 
@@ -66,7 +67,7 @@ def _of_weights(weights: str, frames: np.ndarray, device: str) -> dict[str, np.n
     model = load_model(weights, device)
     whole, pose = read_in_parts(model, frames), model.configuration.pose_size
     if whole.shape[1] == pose:
-        return {f"latent ({pose})": whole}
+        return {f"{model.configuration.pose_source} ({pose})": whole}
     parts = {f"latent ({pose})": whole[:, :pose], f"face numbers ({whole.shape[1] - pose})": whole[:, pose:]}
     return {**parts, f"latent and face numbers ({whole.shape[1]})": whole}
 

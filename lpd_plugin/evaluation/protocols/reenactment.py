@@ -22,7 +22,8 @@ POINTS = {478: None, 68: SIXTY_EIGHT}
 
 
 def reenacted(
-    protocol: str, moments: list[Moments], performer: Performer, heads: Iterator, given: np.ndarray, truth: Moments, judges: Judges
+    protocol: str, moments: list[Moments], performer: Performer, heads: Iterator, given: np.ndarray, truth: Moments,
+    judges: Judges,
 ) -> Unit:  # fmt: skip
     """What one subject makes of one person in some moments, and what the judges say.
 

@@ -39,10 +39,11 @@ def colour_of(number: int) -> str:
     return BLACK if number < 0 else COLOURS[number % len(COLOURS)]
 
 
-def plane_chart(title: str, points: dict[str, tuple[float, float]], axes: tuple[str, str], size: tuple[int, int] = (460, 320)) -> str:
-    """Named points (x, y) in a plane that begins at 0."""
+def plane_chart(title: str, points: dict[str, tuple[float, float]], axes: tuple[str, str]) -> str:
+    """Named points (x, y) in a plane that begins at 0; "" where there are none."""
     if not points:
         return ""
+    size = (460, 320)
     ends = [1.25 * max(p[k] for p in points.values()) or 1.0 for k in (0, 1)]
     frame = _Frame(size, (0.0, ends[0]), (0.0, ends[1]))
     parts = [frame.axes(title)]
@@ -71,8 +72,10 @@ class _Frame:
     def axes(self, title: str) -> str:
         left, right, top, bottom = self.left, self.left + self.width, self.top, self.top + self.height
         line = f'<path d="M{left} {top}V{bottom}H{right}" fill="none" stroke="#999"/>'
-        ticks = [f'<text x="{left - 4}" y="{self.y(v) + 4:.1f}" text-anchor="end">{v:.2g}</text>' for v in self.ends_y]
-        ticks += [f'<text x="{self.x(v):.1f}" y="{bottom + 13}" text-anchor="middle">{v:g}</text>' for v in (round(self.ends_x[0], 3), round(self.ends_x[1], 3))]
+        ticks = [f'<text x="{left - 4}" y="{self.y(v) + 4:.1f}" text-anchor="end">{round(v, 2):g}</text>' for v in self.ends_y]
+        for value in self.ends_x:
+            place = f'x="{self.x(value):.1f}" y="{bottom + 13}" text-anchor="middle"'
+            ticks.append(f"<text {place}>{round(value, 3):g}</text>")
         return f'<text x="{left}" y="12" font-weight="bold">{escape(title)}</text>{line}{"".join(ticks)}'
 
     def svg(self, parts: list[str]) -> str:

@@ -6,19 +6,21 @@ import base64
 from html import escape
 from pathlib import Path
 
+from ..choice import chosen_persons
 from ..judges.base import MOVEMENTS
 from ..measures.retrieval import COUNTS
 from ..protocols.reenactment import CROSS, SELF
 from ..store import Key, UnitStore
 from ...whole_files import written_whole
 from .charts import colour_of, lines_chart, plane_chart
-from .table import TITLES, measures_table, missing, retrieval_table, said
+from .table import TITLES, described_by, measures_table, missing, retrieval_table, said
 
 WARNING = (
     "For research and evaluation. The frames shown belong to the people in the data and to whoever filmed them; generated "
     "heads are synthetic. Keep this file where the data is kept: do not publish it, and do not commit it to a repository."
 )
 LEAST_MOTION = 0.1  # radians, or share of a blendshape, that a curve's axis spans
+SHOWN = 24  # persons whose curves and sheets are shown at most
 WORST = 8  # frames shown of each subject and protocol
 STYLE = """
 body { font-family: sans-serif; margin: 2em auto; max-width: 1240px; color: #222; line-height: 1.4 }
@@ -33,7 +35,7 @@ def write_report(path: Path, results: dict, store: UnitStore) -> None:
     """Write the page, whole or not at all; raises `BadInput` like `written_whole`. One picture is in memory at a time."""
     with written_whole(path) as part, open(part, "w", encoding="utf-8") as file:
         file.write(f"<!doctype html><html lang=en><meta charset=utf-8><title>LPD evaluation</title><style>{STYLE}</style>\n")
-        pass
+        file.write("<h1>Evaluation of reenacted heads</h1>\n" + _paragraph(WARNING, "warning"))
         for sentence in said(results):
             file.write(_paragraph(sentence))
         file.write(_numbers(results))
@@ -74,7 +76,8 @@ def _figure_of_errors(results: dict) -> str:
 def _retrieval_curves(results: dict) -> str:
     if "missing" in results["descriptors"]:
         return ""
-    series = {f"{r['source']}: {r['descriptor']}": [100 * r["accuracy"][str(n)] for n in COUNTS] for r in results["descriptors"]["rows"]}
+    rows = results["descriptors"]["rows"]
+    series = {described_by(r): [100 * r["accuracy"][str(n)] for n in COUNTS] for r in rows}
     series["by chance"] = [100 * results["descriptors"]["chance"]] * len(COUNTS)
     legend = 7 * max(map(len, series))
     return lines_chart("accuracy of the top N, %", series, COUNTS, (470 + legend, 60 + 16 * max(12, len(series))), legend)
@@ -85,7 +88,7 @@ def _curves(results: dict, protocol: str, store: UnitStore):
     names = list(results["protocols"][protocol])
     keys = [f'<b style="color:{colour_of(k - 1)}">{escape(name)}</b>' for k, name in enumerate(["the driver", *names])]
     yield f"<p>Over consecutive frames: {', '.join(keys)}. Angles in radians, the rest as shares.</p>\n"
-    for person in results["persons"]:
+    for person in chosen_persons(results["persons"], SHOWN):
         units = {name: store.read(Key(protocol, name, person)) for name in names}
         for number, run in enumerate(next(iter(units.values())).runs):
             charts = []
@@ -98,7 +101,9 @@ def _curves(results: dict, protocol: str, store: UnitStore):
 
 
 def _sheets(results: dict, protocol: str, store: UnitStore):
-    for person in results["persons"]:
+    if len(results["persons"]) > SHOWN:
+        yield _paragraph(f"{SHOWN} persons of {len(results['persons'])}, evenly over their names; the worst frames are of all.")
+    for person in chosen_persons(results["persons"], SHOWN):
         names = list(results["protocols"][protocol])
         strips = [("who drives", store.picture_file(Key(protocol, names[0], person), "drivers"))]
         strips += [(name, store.picture_file(Key(protocol, name, person), "made")) for name in names]

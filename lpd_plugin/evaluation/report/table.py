@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..measures.retrieval import COUNTS
 from ..protocols.reenactment import CROSS, SELF
 from ..summary import PLACES
@@ -24,14 +26,16 @@ def tables(results: dict) -> str:
 def said(results: dict) -> list[str]:
     """Sentences about what was evaluated, how and by whom."""
     settings, judges = results["settings"], results["judges"]
-    who = ", ".join(f"{role}: {judge['name']}" for role, judge in judges.items()) or "nobody: measures that need a judge are missing"
+    who = ", ".join(f"{role}: {judge['name']}" for role, judge in judges.items())
+    who = who or "nobody: measures that need a judge are missing"
     subjects = "; ".join(f"{s['name']}: {s['kind']} with {s['weights']}" for s in results["subjects"])
     steps = [
-        f"{name}: {min(by.values())} to {max(by.values())} steps of adaptation."
+        f"{name}: {min(by.values())} to {max(by.values())} steps of adaptation, {np.mean(list(by.values())):.0f} on average."
         for name, by in results["adaptation steps"].items()
     ]
+    count = len(results["persons"])
     return [
-        f"{len(results['persons'])} persons of split '{results['split']}', {settings['pictures']} pictures of each given. "
+        f"{count} person{'s' * (count > 1)} of split '{results['split']}', {settings['pictures']} pictures of each given. "
         f"Tested on {settings['tested']} frames that were not; each driven by {settings['drivers']} others at most, "
         f"{settings['frames']} frames each; {settings['run']} consecutive frames for flicker.",
         f"{subjects}.", *steps, f"Judges: {who}.", *results["notes"],
@@ -68,9 +72,15 @@ def retrieval_table(descriptors: dict) -> list[list[str]]:
     def percent(shares: dict[str, float]) -> list[str]:
         return [f"{100 * shares[str(count)]:.1f}" for count in COUNTS]
 
-    rows = [[f"{row['source']}: {row['descriptor']}", *percent(row["accuracy"])] for row in descriptors["rows"]]
+    rows = [[described_by(row), *percent(row["accuracy"])] for row in descriptors["rows"]]
     chance = [f"{100 * descriptors['chance']:.1f}"] * len(COUNTS)
     return [head, *rows, ["by chance", *chance], ["the most possible", *percent(descriptors["possible"])]]
+
+
+def described_by(row: dict) -> str:
+    """A descriptor's name in tables and curves."""
+    registered = row["source"].startswith("descriptor ")
+    return f"descriptor {row['descriptor']}" if registered else f"{row['source']}: {row['descriptor']}"
 
 
 def number(value: float | None, places: int) -> str:

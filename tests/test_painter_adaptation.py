@@ -1,0 +1,100 @@
+"""Adapting where a painter draws: the person's pictures learn to become each other, and strangers are still followed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from lpd_plugin.learning.adaptation import adapt, adaptation_run
+from lpd_plugin.learning.adaptation_config import AdaptationConfig
+from lpd_plugin.learning.losses.painting import followed_loss, haze, roughness
+from lpd_plugin.learning.painter_adaptation import PainterAdaptation
+from lpd_plugin.reenactment.generate import GeneratedHeads, drawing_for
+from lpd_plugin.reenactment.identity import Identity, encode_identity
+from lpd_plugin.reenactment.pose import Pose
+from lpd_plugin.video.crop import crop_square
+from lpd_plugin.video.open import open_clip
+from lpd_plugin.video.track import CropBox
+from lpd_plugin.weights.files import load_matte, load_model
+
+SHORT = AdaptationConfig(steps=2, batch=1, foreign=1)
+
+
+@pytest.fixture(scope="module")
+def man(carphone) -> Identity:
+    """Ten frames of the talking man."""
+    frames = list(open_clip(carphone).frames())[::12]
+    return encode_identity(load_model(), np.stack([crop_square(f.rgb(), CropBox(25, 5, 110), 256) for f in frames]))
+
+
+def test_a_person_is_painted_more_exactly_in_frames_that_were_not_learned_and_the_shared_model_stays(man):
+    model = load_model()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with torch.enable_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        run = adaptation_run(model, load_matte(), man.pictures, man.embedding, AdaptationConfig(batch=2))
+        assert isinstance(run, PainterAdaptation) and len(run.held_out) == 2 and len(run.learned) == 8
+        start = run.measure()
+        for _ in range(12):
+            run.step()
+        end = run.measure()
+    assert end.step == 12 and end.reconstruction < 0.97 * start.reconstruction
+    assert end.pose < 1.1 * start.pose  # foreign poses are still followed
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_what_moves_changes_and_what_is_painted_over_it_does_not(man):
+    adapted = adapt(load_model(), load_matte(), man.pictures, man.embedding, SHORT)
+    assert adapted.changed and all(name.startswith("painter.") for name in adapted.changed)
+    assert not any(name.startswith("painter.last.") for name in adapted.changed)
+    assert any(name.startswith("painter.flows.") for name in adapted.changed)
+    assert all(value.dtype == torch.float16 for value in adapted.changed.values())
+    assert torch.equal(adapted.embedding, man.embedding)
+
+
+def test_an_adapted_person_is_painted_by_its_own_painter_and_its_heads_are_others(man):
+    model = load_model()
+    adapted = adapt(model, load_matte(), man.pictures, man.embedding, SHORT)
+    person = replace(man, adapted=adapted.changed)
+    drawing = drawing_for(person, model)
+    assert drawing.painter is not model.painter and drawing.generator is model.generator
+    assert drawing_for(man, model).painter is model.painter
+    own = next(k for k in adapted.changed if k.endswith("flows.4.weight"))
+    assert torch.equal(drawing.painter.state_dict()[own.removeprefix("painter.")].half(), adapted.changed[own])
+    pose = Pose(np.zeros(1), drawing.descriptors[:1].numpy(), np.ones(1, bool), 1.0, model.digest)
+    one, other = (next(iter(GeneratedHeads(i, pose, model))) for i in (man, person))
+    assert 0 < np.abs(one.rgb - other.rgb).mean() < 0.1
+    assert GeneratedHeads(man, pose, model).fingerprint() != GeneratedHeads(person, pose, model).fingerprint()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_or_two_pictures_are_enough_and_their_altered_views_judge(man, count):
+    with torch.inference_mode():
+        adapted = adapt(load_model(), load_matte(), man.pictures[:count], man.embedding, replace(SHORT, steps=None, limit=1))
+    assert adapted.altered and len(adapted.curve.measurements) == 2
+    assert all(np.isfinite((m.pose, m.reconstruction, m.identity)).all() for m in adapted.curve.measurements)
+
+
+def test_the_same_seed_gives_the_same_painter_and_another_seed_another(man):
+    first, again, other = (
+        adapt(load_model(), load_matte(), man.pictures[:3], man.embedding, replace(SHORT, seed=seed)) for seed in (5, 5, 6)
+    )
+    name = next(k for k in first.changed if k.endswith("flows.4.weight"))
+    assert torch.equal(first.changed[name], again.changed[name]) and not torch.equal(first.changed[name], other.changed[name])
+
+
+def test_an_identity_file_from_before_painters_is_the_generators(man, tmp_path):
+    replace(man, adapted={"constant": torch.zeros(2).half()}).save(tmp_path / "old.lpd.safetensors")
+    assert list(Identity.load(tmp_path / "old.lpd.safetensors").adapted) == ["generator.constant"]
+
+
+def test_what_is_asked_of_painted_heads_has_its_least_value_where_it_should():
+    assert haze(torch.tensor([0.0, 1.0])) == 0 and haze(torch.tensor([0.5])) == 0.25
+    still = torch.full((1, 2, 4, 4), 0.3)
+    assert roughness(still) == 0 and roughness(still * torch.arange(4.0)) == pytest.approx(0.3, abs=1e-6)
+    read = torch.zeros(1, 14)
+    nod, glance = (torch.nn.functional.one_hot(torch.tensor([k]), 14).float() for k in (5, 13))
+    assert followed_loss(read, read) == 0 and followed_loss(read, nod) > 5 * followed_loss(read, glance) > 0
