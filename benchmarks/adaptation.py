@@ -25,11 +25,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lpd_plugin.learning.adaptation import adaptation_run
-from lpd_plugin.learning.adaptation_config import AdaptationConfig
-from lpd_plugin.learning.adaptation_curve import Curve, measured_steps
-from lpd_plugin.learning.adaptation_judge import on_grey, pose_distance
-from lpd_plugin.learning.adaptation_views import farthest_points
+from lpd_plugin.learning.adaptation.adapt import adaptation_run
+from lpd_plugin.learning.adaptation.config import AdaptationConfig
+from lpd_plugin.learning.adaptation.curve import Curve, measured_steps
+from lpd_plugin.learning.adaptation.judge import on_grey, pose_distance
+from lpd_plugin.learning.adaptation.views import farthest_points
 from lpd_plugin.reenactment.crops import encode_crops
 from lpd_plugin.reenactment.generate import drawing_for
 from lpd_plugin.reenactment.identity import Identity, encode_identity

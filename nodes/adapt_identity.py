@@ -34,7 +34,7 @@ class AdaptIdentity(Node):
     def run(self, context: Context, identity, steps, footage, track, pictures):
         import torch
 
-        from lpd_plugin.learning.adaptation import AdaptationConfig
+        from lpd_plugin.learning.adaptation.config import AdaptationConfig
         from lpd_plugin.reenactment.adapted import adapt_identity, adaptation_sentence, curve_of, with_pictures
         from lpd_plugin.reenactment.crops import chosen_crops
         from lpd_plugin.weights.files import load_discriminator, load_matte, load_model

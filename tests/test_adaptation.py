@@ -12,11 +12,11 @@ import torch
 
 from lpd_plugin.cli.main import main
 from lpd_plugin.errors import BadInput, Cancelled
-from lpd_plugin.learning import adaptation_judge
-from lpd_plugin.learning.adaptation import adapt
-from lpd_plugin.learning.adaptation_config import AdaptationConfig
-from lpd_plugin.learning.adaptation_curve import Curve
-from lpd_plugin.learning.generator_adaptation import GeneratorAdaptation
+from lpd_plugin.learning.adaptation import judge as adaptation_judge
+from lpd_plugin.learning.adaptation.adapt import adapt
+from lpd_plugin.learning.adaptation.config import AdaptationConfig
+from lpd_plugin.learning.adaptation.curve import Curve
+from lpd_plugin.learning.adaptation.generator import GeneratorAdaptation
 from lpd_plugin.networks.configurations import configuration
 from lpd_plugin.networks.discriminator import Discriminator
 from lpd_plugin.networks.matte import HeadMatte
@@ -112,7 +112,7 @@ def test_the_search_gives_back_an_earlier_moment_when_going_on_harms(small, matt
     scores = iter([(0.8, 1.0), (0.5, 1.0), (0.4, 1.6), (0.3, 2.0), (0.2, 3.0)])
 
     def measured(self):
-        from lpd_plugin.learning.adaptation_curve import Measurement
+        from lpd_plugin.learning.adaptation.curve import Measurement
 
         taken.append(self.kept()[0])
         return Measurement(self.taken, *next(scores), 0.4)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from lpd_plugin.learning.adaptation_curve import Curve, Measurement, measured_steps
-from lpd_plugin.learning.adaptation_judge import split_bank
-from lpd_plugin.learning.adaptation_views import Frames, farthest_points, split_frames
+from lpd_plugin.learning.adaptation.curve import Curve, Measurement, measured_steps
+from lpd_plugin.learning.adaptation.judge import split_bank
+from lpd_plugin.learning.adaptation.views import Frames, farthest_points, split_frames
 
 
 def curve(*values: tuple[int, float, float]) -> Curve:

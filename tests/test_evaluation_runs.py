@@ -26,7 +26,7 @@ from lpd_plugin.evaluation.settings import Settings
 from lpd_plugin.evaluation.store import Key, UnitStore
 from lpd_plugin.evaluation.subjects import ADAPTED, COPY, META_LEARNED, Subject, chosen_subjects, filmed
 from lpd_plugin.evaluation.work import DoWork
-from lpd_plugin.learning.adaptation import AdaptationConfig
+from lpd_plugin.learning.adaptation.config import AdaptationConfig
 from lpd_plugin.progress import Progress
 
 SMALL = Settings(pictures=3, tested=5, run=4, drivers=1, frames=6, described=12)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from lpd_plugin.learning.adaptation import adapt, adaptation_run
-from lpd_plugin.learning.adaptation_config import AdaptationConfig
+from lpd_plugin.learning.adaptation.adapt import adapt, adaptation_run
+from lpd_plugin.learning.adaptation.config import AdaptationConfig
 from lpd_plugin.learning.losses.painting import followed_loss, haze, roughness
-from lpd_plugin.learning.painter_adaptation import PainterAdaptation
+from lpd_plugin.learning.adaptation.painter import PainterAdaptation
 from lpd_plugin.reenactment.generate import GeneratedHeads, drawing_for
 from lpd_plugin.reenactment.identity import Identity, encode_identity
 from lpd_plugin.reenactment.pose import Pose

@@ -11,7 +11,8 @@ from training_runs import small_run, two_persons
 
 from lpd_plugin.cli.main import main
 from lpd_plugin.errors import BadInput
-from lpd_plugin.learning.adaptation_config import AdaptationConfig
+from lpd_plugin.learning.adaptation.adapt import adaptation_run
+from lpd_plugin.learning.adaptation.config import AdaptationConfig
 from lpd_plugin.learning.checkpoint import module_state, read_checkpoint
 from lpd_plugin.learning.contact_sheet import training_sheet
 from lpd_plugin.learning.data.any_heads import open_heads
@@ -22,7 +23,7 @@ from lpd_plugin.learning.meta_learning import MetaLearning
 from lpd_plugin.learning.pose_sources import described, registry
 from lpd_plugin.learning.pose_sources.rows import RowPoses
 from lpd_plugin.learning.validation import held_out_measures
-from lpd_plugin.reenactment.adapted import adapt_identity
+from lpd_plugin.reenactment.adapted import adapt_identity, curve_of
 from lpd_plugin.reenactment.crops import chosen_crops, encode_crops
 from lpd_plugin.reenactment.generate import GeneratedHeads
 from lpd_plugin.reenactment.identity import encode_identity
@@ -255,10 +256,24 @@ def test_pictures_for_an_identity_are_chosen_by_the_descriptor_among_those_seen(
     assert len(crops) == 4 and (crops.mean((1, 2, 3)) > DARK).all()
 
 
-def test_adaptation_with_such_weights_is_refused_in_a_sentence(exported, driver):
+@pytest.mark.parametrize("steps", [3, None])
+def test_a_person_adapts_with_such_weights_from_the_frames_in_which_a_face_is_seen(exported, driver, steps):
     model = load_model(exported[1])
-    identity = encode_identity(model, crops_of(driver[:2]), str(exported[1]))
-    with pytest.raises(BadInput, match="driven by 'quarters', but adaptation needs the latent pose descriptor: adapt for 0"):
+    identity = encode_identity(model, crops_of(driver))  # eight frames and four dark ones
+    config = AdaptationConfig(steps=steps, limit=3, batch=2, foreign=1)
+    adapted = adapt_identity(identity, model, load_matte(), config)
+    assert adapted.adapted and all(value.isfinite().all() for value in adapted.adapted.values())
+    assert all(np.isfinite((m.pose, m.reconstruction)).all() for m in curve_of(adapted).measurements)
+    run = adaptation_run(model, load_matte(), identity.pictures, identity.embedding, config)
+    assert len(run.learned) + (len(run.held_out) if run.held_out else 0) == 8
+    poses = encode_crops(model, run.learned.pictures.permute(0, 2, 3, 1).contiguous().numpy())
+    assert np.allclose(run.poses.numpy(), poses)
+
+
+def test_pictures_without_a_face_cannot_be_adapted_to(exported, driver):
+    model = load_model(exported[1])
+    identity = encode_identity(model, crops_of(driver[-4:]))
+    with pytest.raises(BadInput, match="No face is seen by 'quarters' in any picture"):
         adapt_identity(identity, model, load_matte(), AdaptationConfig(steps=1, batch=1, foreign=1))
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from lpd_plugin.errors import BadInput
-from lpd_plugin.learning.adaptation import AdaptationConfig
+from lpd_plugin.learning.adaptation.config import AdaptationConfig
 from lpd_plugin.reenactment.adapted import adapt_identity
 from lpd_plugin.reenactment.generate import GeneratedHeads, drawing_for
 from lpd_plugin.reenactment.identity import Identity, encode_identity

@@ -27,7 +27,7 @@ from .reporting import progress_for
 @click.option("--json", "as_json", is_flag=True, help="Progress and result as JSON, for machines.")
 def adapt(footage, output, pictures, steps, which, curve, weights, overwrite, device, seed, as_json) -> None:
     """Adapt to one person, shown in FOOTAGE: clips and stills, one or several, all of the same person."""
-    from ..learning.adaptation import AdaptationConfig
+    from ..learning.adaptation.config import AdaptationConfig
     from ..reenactment.adapted import adapt_identity, adaptation_sentence, curve_of
     from ..reenactment.crops import chosen_crops
     from ..reenactment.identity import encode_identity

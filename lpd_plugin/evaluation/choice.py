@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ..errors import BadInput
-from ..learning.adaptation_views import farthest_points
+from ..learning.adaptation.views import farthest_points
 from .people import FilmedClip, Person
 
 LEAST_FRAMES = 6  # fewer cannot be parted into what is given and what is tested

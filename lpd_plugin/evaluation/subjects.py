@@ -13,7 +13,7 @@ import torch
 
 from .. import __version__
 from ..errors import BadInput
-from ..learning.adaptation import AdaptationConfig
+from ..learning.adaptation.config import AdaptationConfig
 from ..networks.configurations import LATENT
 from ..progress import Progress
 from ..reenactment.adapted import adapt_identity

@@ -6,7 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..errors import BadInput
 from .configurations import Configuration
 from .mobilenet import MobileNetV2
 from .plain_encoder import PlainEncoder
@@ -101,10 +100,3 @@ class GivenDescriptor(nn.Module):
         """Standardise by these from now on, both (pose_size,)."""
         self.mean.copy_(mean)
         self.spread.copy_(spread)
-
-    def latent(self, _pictures: torch.Tensor) -> torch.Tensor:
-        """Raises `BadInput`: what learns from the pose of pictures it draws itself needs the latent descriptor."""
-        raise BadInput(
-            f"These weights are driven by '{self.name}', but adaptation needs the latent pose descriptor: adapt for 0 steps, or "
-            "use weights that have it."
-        )

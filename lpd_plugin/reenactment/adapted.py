@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import BadInput
-from ..learning.adaptation import AdaptationConfig, adapt
-from ..learning.adaptation_curve import Curve
+from ..learning.adaptation.adapt import adapt
+from ..learning.adaptation.config import AdaptationConfig
+from ..learning.adaptation.curve import Curve
 from ..networks.discriminator import Discriminator
 from ..networks.matte import HeadMatte
 from ..networks.model import ReenactmentModel

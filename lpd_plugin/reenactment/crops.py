@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..errors import BadInput
-from ..learning.adaptation_views import farthest_points
+from ..learning.adaptation.views import farthest_points
 from ..learning.pose_sources import described, descriptor_file
 from ..networks.configurations import LATENT
 from ..networks.model import ReenactmentModel

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..networks.matte import HeadMatte
-from ..reenactment.mattes import crop_mattes
+from ...networks.matte import HeadMatte
+from ...reenactment.mattes import crop_mattes
 
 MIN_TO_HOLD_OUT = 5  # fewer frames are all needed for learning
 MAX_HELD_OUT = 8

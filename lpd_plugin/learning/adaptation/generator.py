@@ -9,18 +9,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..networks.discriminator import Discriminator
-from ..networks.matte import HeadMatte
-from ..networks.model import ReenactmentModel
-from .adaptation_adversary import Adversary
-from .adaptation_config import AdaptationConfig
-from .adaptation_curve import Measurement
-from .adaptation_judge import MICRO_BATCH, Judge, on_grey, pose_distance, split_bank
-from .adaptation_views import Frames, farthest_points, person_frames, split_frames
-from .augmentation import shifted
-from .losses.dice import dice_loss
-from .losses.laplacian import centre_weight, laplacian_loss
-from .losses.ssim import ssim_loss
+from ...errors import BadInput
+from ...networks.configurations import LATENT
+from ...networks.discriminator import Discriminator
+from ...networks.matte import HeadMatte
+from ...networks.model import ReenactmentModel
+from ...reenactment.crops import encode_crops
+from ..augmentation import shifted
+from ..losses.dice import dice_loss
+from ..losses.laplacian import centre_weight, laplacian_loss
+from ..losses.ssim import ssim_loss
+from .adversary import Adversary
+from .config import AdaptationConfig
+from .curve import Measurement
+from .judge import MICRO_BATCH, Judge, on_grey, pose_distance, split_bank
+from .views import Frames, farthest_points, person_frames, split_frames
 
 TRAINED_POSES = 24  # foreign poses whose heads are kept as they were; their masks are drawn once
 FINE = 0.6  # share of the crop's side, around its middle, whose fine structure is compared
@@ -35,6 +38,7 @@ class GeneratorAdaptation:
         config: AdaptationConfig, discriminator: Discriminator | None = None,
     ):  # fmt: skip
         self.model, self.config, self.taken = model, config, 0
+        self.latent = model.configuration.pose_source == LATENT
         device = model.generator.constant.device
         self.random = np.random.default_rng(config.seed)
         self.generator = copy.deepcopy(model.generator).train().requires_grad_(True)
@@ -53,10 +57,34 @@ class GeneratorAdaptation:
     @torch.no_grad()
     def _sort_frames(self, frames: Frames) -> None:
         self.learned, self.held_out, self.altered = frames, None, False
+        poses = self._read(frames.pictures.float() / 255)
+        if not self.latent:  # a frame without a face drives nothing
+            seen = np.flatnonzero(poses.isfinite().all(1).cpu().numpy())
+            if not len(seen):
+                raise BadInput(f"No face is seen by '{self.model.descriptor.name}' in any picture; adapt to clearer ones.")
+            frames, poses = frames.rows(seen), poses[seen]
+            self.learned = frames
         if self.config.steps is None:
-            poses = [self.model.pose_encoder.latent(p.float() / 255) for p in frames.pictures.split(MICRO_BATCH)]
-            split = split_frames(frames, torch.cat(poses).cpu().numpy())
+            split = split_frames(frames, poses.cpu().numpy())
             self.learned, self.held_out, self.altered = split.learned, split.held_out, split.altered
+        self.poses = None if self.latent else self._read(self.learned.pictures.float() / 255)
+
+    @torch.no_grad()
+    def _read(self, pictures: torch.Tensor) -> torch.Tensor:
+        """What drives the generator, of pictures (B, 3, S, S) in [0, 1]: (B, pose_size). Of another descriptor than the latent
+        one, a row is NaN where it sees no face."""
+        if self.latent:
+            return torch.cat([self.model.pose_encoder.latent(part) for part in pictures.split(MICRO_BATCH)])
+        crops = (pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        return torch.from_numpy(encode_crops(self.model, crops)).to(pictures.device)
+
+    def _own_frames(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Pictures (B, 3, S, S), masks and poses (B, pose_size) of some learned frames, moved a little where the pose can
+        be read again."""
+        if not self.latent:
+            return *self.learned.rows(rows).floats(), self.poses[torch.from_numpy(rows).to(self.poses.device)]
+        pictures, masks = shifted(*self.learned.rows(rows).floats())
+        return pictures, masks, self._read(pictures)
 
     @torch.no_grad()
     def _prepare_foreign_poses(self) -> None:
@@ -70,7 +98,7 @@ class GeneratorAdaptation:
         self.foreign_masks = (torch.cat(masks) * 255).round().byte() if masks else None
         self.centre = centre_weight(self.learned.pictures.shape[-1], self.config.centre_ratio, device)
         if self.held_out is not None:
-            self.judge = Judge(self.model, self.held_out, self.judged, self.spread, self.config.centre_ratio, self.model.pose_encoder.latent)
+            self.judge = Judge(self.model, self.held_out, self.judged, self.spread, self.config.centre_ratio, self._read)
 
     def measure(self):
         """The running average as it stands, a `Measurement`; only where the steps are not given."""
@@ -92,9 +120,7 @@ class GeneratorAdaptation:
         for group in self.optimiser.param_groups:
             group["lr"] = group["base_lr"] * pace
         rows = random.choice(len(self.learned), config.batch, replace=len(self.learned) < config.batch)
-        with torch.no_grad():
-            pictures, masks = shifted(*self.learned.rows(rows).floats())
-            poses = self.model.pose_encoder.latent(pictures)
+        pictures, masks, poses = self._own_frames(rows)
         others = random.choice(len(self.foreign), min(config.foreign, len(self.foreign)), replace=False)
         foreign = self.foreign[others]
         own = len(poses)
@@ -104,8 +130,10 @@ class GeneratorAdaptation:
         loss = content + dice_loss(mask[:own], masks)
         if len(foreign):
             before = self.foreign_masks[others].float() / 255
-            again = self.model.pose_encoder.latent(on_grey(rgb[own:], mask[own:]))
-            kept = 0.1 * pose_distance(again, foreign, self.spread) + F.l1_loss(mask[own:], before)
+            kept = F.l1_loss(mask[own:], before)
+            if self.latent:  # others are no networks to learn through
+                again = self.model.pose_encoder.latent(on_grey(rgb[own:], mask[own:]))
+                kept = kept + 0.1 * pose_distance(again, foreign, self.spread)
             loss = loss + config.keep_pose * kept
         if self.adversary is not None:
             loss = loss + self.adversary.generator_loss(picture, target, self.embedding)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..networks.discriminator import Discriminator
-from ..networks.matte import HeadMatte
-from ..networks.model import ReenactmentModel
-from ..progress import Progress
-from .adaptation_config import AdaptationConfig
-from .adaptation_curve import Curve, measured_steps
-from .generator_adaptation import GeneratorAdaptation
-from .painter_adaptation import PainterAdaptation
+from ...networks.discriminator import Discriminator
+from ...networks.matte import HeadMatte
+from ...networks.model import ReenactmentModel
+from ...progress import Progress
+from .config import AdaptationConfig
+from .curve import Curve, measured_steps
+from .generator import GeneratorAdaptation
+from .painter import PainterAdaptation
 
 
 @dataclass(frozen=True)

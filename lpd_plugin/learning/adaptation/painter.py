@@ -13,20 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..networks.matte import HeadMatte
-from ..networks.model import ReenactmentModel
-from ..reenactment.identity import Identity
-from ..reenactment.painting import Painting
-from .adaptation_config import AdaptationConfig
-from .adaptation_curve import Measurement
-from .adaptation_judge import BACKGROUND, MICRO_BATCH, Judge, split_bank
-from .adaptation_views import Frames, farthest_points, person_frames, split_frames
-from .losses.laplacian import centre_weight, laplacian_loss
-from .losses.painting import roughness
-from .painter_pairs import displaced
+from ...networks.matte import HeadMatte
+from ...networks.model import ReenactmentModel
+from ...reenactment.identity import Identity
+from ...reenactment.painting import Painting
+from ..losses.laplacian import centre_weight, laplacian_loss
+from ..losses.painting import roughness
+from ..painter_pairs import displaced
+from .config import AdaptationConfig
+from .curve import Measurement
+from .judge import BACKGROUND, MICRO_BATCH, Judge, split_bank
+from .views import Frames, farthest_points, person_frames, split_frames
 
 TRAINED_POSES = 24  # foreign poses, spread over the weights' bank
-KEPT, LIKENESS = 0.5, 0.3  # in strangers' poses: how much stays as it was, whom the identity encoder sees
+KEPT, LIKENESS = 0.5, 1.5  # in strangers' poses: how much stays as it was, whom the identity encoder sees
 NEAR = 4  # references as like the wanted frame as these are what a render paints from
 
 

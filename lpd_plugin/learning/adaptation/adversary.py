@@ -7,11 +7,11 @@ import copy
 import torch
 from torch import nn
 
-from ..networks.discriminator import Discriminator
-from .losses.adversarial import discriminator_hinge, generator_hinge
-from .losses.embedding_match import embedding_match
-from .losses.feature_matching import feature_matching
-from .training_config import PAPER_WEIGHTS
+from ...networks.discriminator import Discriminator
+from ..losses.adversarial import discriminator_hinge, generator_hinge
+from ..losses.embedding_match import embedding_match
+from ..losses.feature_matching import feature_matching
+from ..training_config import PAPER_WEIGHTS
 
 
 class Adversary:

@@ -7,19 +7,23 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from ..networks.model import ReenactmentModel
-from .adaptation_curve import Measurement
-from .adaptation_views import Frames, farthest_points
-from .losses.laplacian import centre_weight, laplacian_loss
+from ...networks.model import ReenactmentModel
+from ..losses.laplacian import centre_weight, laplacian_loss
+from .curve import Measurement
+from .views import Frames, farthest_points
 
 JUDGED_POSES = 12  # of the weights' bank, spread; never trained on
 BACKGROUND = 0.5  # what generated heads stand before when an encoder looks at them
 MICRO_BATCH = 4
+NOT_SEEN = 3.0  # spreads
 
 
 def pose_distance(again: torch.Tensor, wanted: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
-    """mean(|again - wanted| / spread) of descriptors (B, D); spread (D,), the bank's standard deviation. Scalar."""
-    return ((again - wanted) / spread).abs().mean()
+    """mean(|again - wanted| / spread) of descriptors (B, D); spread (D,), the bank's standard deviation. Scalar.
+
+    Where no face is seen again (NaN) the distance is 3 spreads.
+    """
+    return ((again - wanted) / spread).abs().nan_to_num(NOT_SEEN).mean()
 
 
 def on_grey(rgb: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""Few-shot adaptation: making what draws heads one person's own."""
