@@ -128,22 +128,28 @@ def test_persons_of_the_training_split_are_refused_unless_asked_for_and_then_it_
 
 
 @pytest.fixture
-def weights_that_know(tmp_path):
-    """The embedded weights, saying that they were trained on p066."""
-    with safe_open(str(weights_path("compact")), "pt") as file:
-        metadata = file.metadata()
-    training = {**json.loads(metadata["training"]), "persons": [person_mark("p066")]}
-    own = tmp_path / "own.safetensors"
-    write_tensors(own, load_file(weights_path("compact")), {**metadata, "training": json.dumps(training)})
-    return own
+def saying(tmp_path):
+    """The embedded weights under another name, saying that they were trained on these persons; None: not saying whom."""
+
+    def made(name: str, persons: list[str] | None) -> str:
+        with safe_open(str(weights_path("compact")), "pt") as file:
+            metadata = file.metadata()
+        training = {k: v for k, v in json.loads(metadata["training"]).items() if k != "persons"}
+        training |= {} if persons is None else {"persons": [person_mark(person) for person in persons]}
+        path = tmp_path / f"{name}.safetensors"
+        write_tensors(path, load_file(weights_path("compact")), {**metadata, "training": json.dumps(training)})
+        return str(path)
+
+    return made
 
 
-def test_weights_that_were_trained_on_a_person_are_not_judged_by_them_whatever_the_split_says(weights_that_know):
-    subjects = chosen_subjects("compact", {"own": str(weights_that_know)}, adapt=False)
+def test_weights_that_were_trained_on_a_person_are_not_judged_by_them_whatever_the_split_says(saying):
+    others = {"own": saying("own", ["p066"]), "silent": saying("silent", None)}
+    subjects = chosen_subjects("compact", others, adapt=False)
     with pytest.raises(BadInput, match="own.safetensors was trained on p066"):
         require_not_trained("val", ["p066", "p067"], subjects, allowed=False)
     notes = require_not_trained("val", ["p067"], subjects, allowed=False)
-    assert len(notes) == 1 and "compact does not say whom it was trained on" in notes[0]
+    assert len(notes) == 1 and "silent.safetensors does not say whom it was trained on" in notes[0]
     assert any("trained on p066" in note for note in require_not_trained("val", ["p066"], subjects, allowed=True))
 
 

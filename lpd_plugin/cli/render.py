@@ -55,7 +55,7 @@ def run(workflow, device, seed, as_json) -> None:
 
 @click.command()
 @click.option("--folder", default="demo", show_default=True, type=click.Path(), help="Where to write.")
-@click.option("--adapt-steps", type=int, default=None, help="Steps of adaptation (80 by default; -1 chooses the number).")
+@click.option("--adapt-steps", type=int, default=None, help="Steps of adaptation (20 by default; -1 chooses the number).")
 @_device
 @_json
 def demo(folder, adapt_steps, device, as_json) -> None:

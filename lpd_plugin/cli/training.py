@@ -104,9 +104,12 @@ def face_reader(folder, heads, steps, device) -> None:
 @click.option("--reader", default=None, type=click.Path(), help="The run of the face reader; default: the one in --from.")
 @click.option("--steps", default=3000, show_default=True, type=click.IntRange(1), help="Steps in all.")
 @click.option("--side", default="128", show_default=True, type=click.Choice(["128", "256"]), help="Pixels a painted side.")
+@click.option("--rate", default=1e-3, show_default=True, type=click.FloatRange(0, 1, min_open=True), help="Learning rate.")
+@click.option("--pairs", default=6, show_default=True, type=click.IntRange(2), help="Pairs of frames a step.")
+@click.option("--strangers", default=6, show_default=True, type=click.IntRange(1), help="Frames a step in others' poses.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("--face-features", default="", type=click.Path(), help="Weights of a face recogniser to learn from.")
-def painter(folder, heads, start, reader, steps, side, device, face_features) -> None:
+def painter(folder, heads, start, reader, steps, side, rate, pairs, strangers, device, face_features) -> None:
     """Train the painter that carries a person's own pixels into the generator's drawing."""
     from ..learning.checkpoint import CHECKPOINT
     from ..learning.data.any_heads import open_heads
@@ -119,7 +122,9 @@ def painter(folder, heads, start, reader, steps, side, device, face_features) ->
     points = Path(reader or folder) / "points-train.npz"
     with progress_for(False) as progress:
         marks = marks_of(store, points, progress)
-        config = PainterConfig(steps=steps, side=int(side), face_features=face_features)
+        config = PainterConfig(
+            steps=steps, side=int(side), rate=rate, pairs=pairs, strangers=strangers, face_features=face_features
+        )
         reader = reader and Path(reader) / CHECKPOINT
         PainterTraining(config, store, folder, start, device, held_out, marks, reader).run(progress)
 

