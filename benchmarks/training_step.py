@@ -27,6 +27,7 @@ from lpd_plugin.learning.losses.embedding_match import embedding_match
 from lpd_plugin.learning.losses.feature_matching import feature_matching
 from lpd_plugin.learning.losses.vgg import PLANS
 from lpd_plugin.learning.meta_learning import MetaLearning
+from lpd_plugin.learning.running_average import follow, memory
 from lpd_plugin.learning.training_config import TrainingConfig
 from lpd_plugin.networks.configurations import configuration
 
@@ -83,7 +84,7 @@ def plain_step(run: MetaLearning) -> None:
     fake, real = (discriminator(p, label)[0] for p in (picture.detach(), sample["target"]))
     discriminator_hinge(fake, real).backward()
     run.optimisers["discriminator"].step()
-    run._update_average()
+    follow(run.average, run.model, memory(run.config.average, run.step))
     run.step += 1
 
 

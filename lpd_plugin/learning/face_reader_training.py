@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,17 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..errors import Cancelled
 from ..networks.configurations import configuration
 from ..networks.encoders import PoseEncoder, face_view
-from ..progress import Progress
 from .checkpoint import CHECKPOINT, module_state, read_checkpoint, restore_optimiser, save_checkpoint
 from .data.splits import require_trainable
 from .face_marks import POINTS
 from .face_measures import NAMES
 from .face_pictures import MeasuredFaces, ShownFaces
-from .stopping import StopRequest
-from .training_log import TrainingLog
+from .running_average import follow, memory
+from .single_run import SingleRun
 
 
 @dataclass
@@ -42,9 +39,11 @@ class FaceReaderConfig:
     log_steps: int = 250
 
 
-class FaceReaderTraining:
+class FaceReaderTraining(SingleRun):
     """A run in a folder; resumes from its checkpoint. `held_out`: faces of other people, for the log. Raises `BadInput` where
     `faces` are of people who are held out."""
+
+    LABEL, COLUMNS = "training the face reader", ("loss", *NAMES)
 
     def __init__(
         self, config: FaceReaderConfig, faces: MeasuredFaces, folder: str | Path, held_out: MeasuredFaces, device: str = "cpu"
@@ -72,36 +71,12 @@ class FaceReaderTraining:
         self.step, self.seconds = extra["step"], extra["seconds"]
 
     def save(self) -> None:
-        """Write the checkpoint; raises `BadInput` if it cannot be written, and the one before stays."""
         extra = {"step": self.step, "seconds": self.seconds, "config": asdict(self.config)}
         modules = {"model": self.reader, "average": self.average, "points": self.points}
         save_checkpoint(self.folder / CHECKPOINT, modules, {"reader": self.optimiser}, extra)
 
-    def run(self, progress: Progress | None = None) -> None:
-        """Train up to config.steps. Raises `Cancelled` once the checkpoint is written, after SIGTERM or Ctrl-C."""
-        config, progress = self.config, progress or Progress()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        log = TrainingLog(self.folder, ["loss", *NAMES], self.step)
-        with StopRequest() as stop, log, progress.task("training the face reader", config.steps) as task:
-            task.done, losses, saved = self.step, [], time.monotonic()
-            while self.step < config.steps:
-                began = time.monotonic()
-                losses.append(self.train_step())
-                self.seconds += time.monotonic() - began
-                last = self.step == config.steps or stop.asked
-                if self.step % config.log_steps == 0 or last:
-                    values = {"loss": sum(losses) / len(losses), **self.agreement()}
-                    progress.note(log.row(self.step, self.seconds, None, values))
-                    losses.clear()
-                if last or time.monotonic() - saved > 60 * config.checkpoint_minutes:
-                    self.save()
-                    saved = time.monotonic()
-                if stop.asked and self.step < config.steps:
-                    raise Cancelled(f"stopped at step {self.step} of {config.steps}; the same command goes on from there")
-                task.advance()
-
-    def train_step(self) -> float:
-        """One step; returns the measures' loss: Huber's, standardised. A face whose points are known in place is one whose
+    def train_step(self) -> dict[str, float]:
+        """One step; the loss is Huber's, of standardised measures. A face whose points are known in place is one whose
         measures are known, and points say what went wrong where."""
         config = self.config
         falling = 0.5 + 0.5 * math.cos(math.pi * self.step / config.steps)
@@ -115,12 +90,12 @@ class FaceReaderTraining:
         (loss + config.points * off).backward()
         nn.utils.clip_grad_norm_(self.reader.parameters(), 5.0)
         self.optimiser.step()
-        with torch.no_grad():
-            keep = min(config.average, (1 + self.step) / (10 + self.step))
-            for mean, value in zip(self.average.parameters(), self.reader.parameters()):
-                mean.lerp_(value, 1 - keep)
+        follow(self.average, self.reader, memory(config.average, self.step))
         self.step += 1
-        return float(loss.detach())
+        return {"loss": float(loss.detach())}
+
+    def measured(self) -> dict[str, float]:
+        return self.agreement()
 
     @torch.no_grad()
     def agreement(self, every: int = 8) -> dict[str, float]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,15 +13,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..networks.matte import HeadMatte
-from ..progress import Progress
 from ..weights.files import load_matte
 from .augmentation import others_backgrounds, recoloured_persons, swapped_backgrounds
-from .checkpoint import module_state, read_checkpoint, restore_optimiser, save_checkpoint
+from .checkpoint import CHECKPOINT, module_state, read_checkpoint, restore_optimiser, save_checkpoint
 from .data.splits import require_trainable
 from .data.store import HeadStore
 from .losses.laplacian import laplacian_loss
-
-CHECKPOINT = "checkpoint.safetensors"
+from .running_average import follow, memory
+from .single_run import SingleRun
 
 
 @dataclass
@@ -36,11 +33,14 @@ class MatteConfig:
     average: float = 0.995
     seed: int = 0
     checkpoint_minutes: float = 3.0
+    log_steps: int = 25
 
 
-class MatteTraining:
+class MatteTraining(SingleRun):
     """Network, optimiser and data in a folder; resumes from its checkpoint, else starts from `start`, a weights file, or
     anew. Raises `BadInput` for a file that holds no matte, and for persons who are held out."""
+
+    LABEL = "training the matte"
 
     def __init__(
         self, config: MatteConfig, store: HeadStore, folder: Path, device: str = "cpu", start: str | Path | None = None
@@ -63,7 +63,7 @@ class MatteTraining:
             K.RandomGaussianBlur((5, 5), (0.3, 2.0), p=0.3),
             K.RandomGaussianNoise(std=0.03, p=0.3),
         )
-        self.step = 0
+        self.step, self.seconds = 0, 0.0
         self.persons = list(store.by_person().values())
         self._resume()
 
@@ -76,36 +76,16 @@ class MatteTraining:
             restore_optimiser(self.optimiser, tensors, "matte")
             torch.set_rng_state(tensors["random/torch"])
             self.random.bit_generator.state = extra["sampler"]
-            self.step = extra["step"]
+            self.step, self.seconds = extra["step"], extra.get("seconds", 0.0)
 
     def save(self) -> None:
-        extra = {"step": self.step, "config": asdict(self.config), "sampler": self.random.bit_generator.state}
+        state = self.random.bit_generator.state
+        extra = {"step": self.step, "seconds": self.seconds, "config": asdict(self.config), "sampler": state}
         save_checkpoint(
             self.folder / CHECKPOINT, {"matte": self.matte, "average": self.average}, {"matte": self.optimiser}, extra
         )
 
-    def run(self, progress: Progress | None = None) -> None:
-        """Train up to config.steps."""
-        progress = progress or Progress()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        saved, losses = time.monotonic(), []
-        with progress.task("training the matte", self.config.steps) as task, open(self.folder / "log.csv", "a") as log:
-            task.done = self.step
-            try:
-                while self.step < self.config.steps:
-                    losses.append(self.train_step())
-                    if self.step % 25 == 0:
-                        csv.writer(log).writerow([self.step, f"{np.mean(losses):.4f}"])
-                        progress.note(f"{self.step} {np.mean(losses):.4f}")
-                        losses.clear()
-                    if time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
-                        self.save()
-                        saved = time.monotonic()
-                    task.advance()
-            finally:
-                self.save()
-
-    def train_step(self) -> float:
+    def train_step(self) -> dict[str, float]:
         """One optimiser step; returns the loss."""
         left = 1 - self.step / self.config.steps
         for group in self.optimiser.param_groups:
@@ -118,12 +98,9 @@ class MatteTraining:
         loss.backward()
         nn.utils.clip_grad_norm_(self.matte.parameters(), 1.0)
         self.optimiser.step()
-        with torch.no_grad():
-            keep = min(self.config.average, (1 + self.step) / (10 + self.step))
-            for mean, value in zip(self.average.parameters(), self.matte.parameters()):
-                mean.lerp_(value, 1 - keep)
+        follow(self.average, self.matte, memory(self.config.average, self.step))
         self.step += 1
-        return float(loss.detach())
+        return {"loss": float(loss.detach())}
 
     @torch.no_grad()
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor]:

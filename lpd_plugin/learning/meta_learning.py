@@ -31,6 +31,7 @@ from .passes import DiscriminatorPass, GeneratorPass
 from .pose_sources import described, given_file, pose_source
 from .pose_sources.rows import RowPoses, descriptors_drive, pictures_drive, poses_of
 from .processes import Processes
+from .running_average import follow, memory
 from .shown import Shown
 from .training_config import TrainingConfig
 from .training_loop import TrainingLoop
@@ -210,7 +211,7 @@ class MetaLearning:
             self._clip(self.discriminator)
             self.optimisers["discriminator"].step()
         self.processes.average_statistics(self.model)
-        self._update_average()
+        follow(self.average, self.model, memory(self.config.average, self.step))
         self.step += 1
         return terms
 
@@ -255,16 +256,6 @@ class MetaLearning:
     def _clip(self, part: nn.Module) -> None:
         if self.config.clip_gradients:
             nn.utils.clip_grad_norm_(part.parameters(), self.config.clip_gradients)
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        # A young average would remember the initial weights: its memory grows with the run.
-        keep = min(self.config.average, (1 + self.step) / (10 + self.step))
-        for mean, value in zip(self.average.state_dict().values(), self.model.state_dict().values()):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(value, 1 - keep)
-            else:
-                mean.copy_(value)
 
 
 def _optimiser(parts: list[tuple[nn.Module, float]], config: TrainingConfig) -> torch.optim.Optimizer:

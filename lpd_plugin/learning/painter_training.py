@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,12 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..errors import BadInput, Cancelled
+from ..errors import BadInput
 from ..networks.configurations import configuration
 from ..networks.encoders import face_view
 from ..networks.model import ReenactmentModel
 from ..networks.painter import resized
-from ..progress import Progress
 from ..whole_files import write_png
 from .augmentation import PoseAugmentation
 from .checkpoint import CHECKPOINT, module_state, read_checkpoint, restore_optimiser, save_checkpoint
@@ -30,8 +28,8 @@ from .losses.face_features import FaceFeatures, face_feature_loss
 from .losses.laplacian import centre_weight, laplacian_loss
 from .losses.painting import followed_loss, haze, point_loss, roughness
 from .painter_pairs import PainterPairs, coarsened
-from .stopping import StopRequest
-from .training_log import TrainingLog
+from .running_average import follow, memory
+from .single_run import SingleRun
 
 # Weights of the losses: the painted picture, the moved reference alone (else what is painted over it need not fit),
 # masks, how much neighbouring places move apart, points of the face that have to come from where they are in the
@@ -64,7 +62,7 @@ class PainterConfig:
     sheet_steps: int = 200
 
 
-class PainterTraining:
+class PainterTraining(SingleRun):
     """A run in a folder; resumes from its checkpoint, else starts from `start`: a weights file of the same configuration, or
     a generator's run (its checkpoint) and `reader`, a face reader's.
 
@@ -72,6 +70,8 @@ class PainterTraining:
     else training persons. What a step sees follows from seed and step. Raises `BadInput` where `start` or `reader` do not
     hold the networks of the configuration, and for persons who are held out.
     """
+
+    LABEL, COLUMNS = "training the painter", tuple(LOSSES)
 
     def __init__(
         self, config: PainterConfig, store: Heads, folder: str | Path, start: str | Path | None = None,
@@ -108,36 +108,14 @@ class PainterTraining:
         self.step, self.seconds = extra["step"], extra["seconds"]
 
     def save(self) -> None:
-        """Write the checkpoint; raises `BadInput` if it cannot be written, and the one before stays."""
         modules = {"model": self.model, "average": self.average}
         full = {**asdict(self.config), "side": self.model.configuration.image_size}
         extra = {"step": self.step, "seconds": self.seconds, "config": full}
         save_checkpoint(self.folder / CHECKPOINT, modules, {"painter": self.optimiser}, extra)
 
-    def run(self, progress: Progress | None = None) -> None:
-        """Train up to config.steps. Raises `Cancelled` once the checkpoint is written, after SIGTERM or Ctrl-C."""
-        config, progress = self.config, progress or Progress()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        log, bar = TrainingLog(self.folder, list(LOSSES), self.step), progress.task("training the painter", config.steps)
-        with StopRequest() as stop, log, bar as task:
-            task.done, sums, saved = self.step, [], time.monotonic()
-            while self.step < config.steps:
-                began = time.monotonic()
-                sums.append(self.train_step())
-                self.seconds += time.monotonic() - began
-                last = self.step == config.steps or stop.asked
-                if self.step % config.log_steps == 0 or last:
-                    means = {name: sum(s[name] for s in sums) / len(sums) for name in LOSSES}
-                    progress.note(log.row(self.step, self.seconds, None, means))
-                    sums.clear()
-                if self.step % config.sheet_steps == 0 or last:
-                    write_png(self.folder / "sheet.png", painter_sheet(self.average, self.held_out, config.seed, self.device))
-                if last or time.monotonic() - saved > 60 * config.checkpoint_minutes:
-                    self.save()
-                    saved = time.monotonic()
-                if stop.asked and self.step < config.steps:
-                    raise Cancelled(f"stopped at step {self.step} of {config.steps}; the same command goes on from there")
-                task.advance()
+    def look(self, last: bool) -> None:
+        if last or self.step % self.config.sheet_steps == 0:
+            write_png(self.folder / "sheet.png", painter_sheet(self.average, self.held_out, self.config.seed, self.device))
 
     def train_step(self) -> dict[str, float]:
         """One step; returns the losses by name, unweighted."""
@@ -150,10 +128,7 @@ class PainterTraining:
         sum(LOSSES[name] * value for name, value in terms.items()).backward()
         nn.utils.clip_grad_norm_(self.learning.parameters(), 5.0)
         self.optimiser.step()
-        with torch.no_grad():
-            keep = min(config.average, (1 + self.step) / (10 + self.step))
-            for mean, value in zip(self.average.parameters(), self.model.parameters()):
-                mean.lerp_(value, 1 - keep)
+        follow(self.average, self.model, memory(config.average, self.step))
         self.step += 1
         return {name: float(value.detach()) for name, value in terms.items()}
 

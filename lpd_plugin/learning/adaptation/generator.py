@@ -19,6 +19,7 @@ from ..augmentation import shifted
 from ..losses.dice import dice_loss
 from ..losses.laplacian import centre_weight, laplacian_loss
 from ..losses.ssim import ssim_loss
+from ..running_average import follow, memory
 from .adversary import Adversary
 from .config import AdaptationConfig
 from .curve import Measurement
@@ -147,13 +148,10 @@ class GeneratorAdaptation:
         self._update_average()
         return float(content.detach())
 
-    @torch.no_grad()
     def _update_average(self) -> None:
-        # A young average would remember the start: its memory grows with the run.
-        keep = min(self.config.average, self.taken / (5 + self.taken))
-        for mean, value in zip(self.average.parameters(), self.generator.parameters()):
-            mean.lerp_(value, 1 - keep)
-        self.average_embedding.lerp_(self.embedding, 1 - keep)
+        keep = memory(self.config.average, self.taken - 1, delay=6)
+        follow(self.average, self.generator, keep)
+        self.average_embedding.lerp_(self.embedding.detach(), 1 - keep)
 
 
 def _middle(pictures: torch.Tensor) -> torch.Tensor:

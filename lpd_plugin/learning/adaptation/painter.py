@@ -20,6 +20,7 @@ from ...reenactment.painting import Painting
 from ..losses.laplacian import centre_weight, laplacian_loss
 from ..losses.painting import roughness
 from ..painter_pairs import displaced
+from ..running_average import follow, memory
 from .config import AdaptationConfig
 from .curve import Measurement
 from .judge import BACKGROUND, MICRO_BATCH, Judge, split_bank
@@ -162,9 +163,6 @@ class PainterAdaptation:
         others = (rows + self.random.integers(1, len(self.learned), len(rows))) % len(self.learned)
         return np.where(self.random.random(len(rows)) < 0.5, likest, others)
 
-    @torch.no_grad()
     def _update_average(self) -> None:
-        # A young average would remember the start: its memory grows with the run.
-        keep = min(self.config.average, self.taken / (5 + self.taken))
-        for mean, value in zip(self.average.parameters(), self.painter.parameters()):
-            mean.lerp_(value, 1 - keep)
+        keep = memory(self.config.average, self.taken - 1, delay=6)
+        follow(self.average, self.painter, keep)
