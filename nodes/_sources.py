@@ -20,12 +20,19 @@ def tracked(clip, track, context):
     return track_head(clip, progress=context.progress)
 
 
-def weights_fingerprint(name):
-    """The content of a weights file, for `fingerprint`."""
+def weights_fingerprint(*names):
+    """The contents of weights files, for `fingerprint`: 'compact', 'matte', 'finder' or paths; None for one that is not there.
+
+    A result that was kept is not one of other weights, also where new ones come under an old name.
+    """
     from lpd_plugin.errors import BadInput
+    from lpd_plugin.video.tracking.finder import WEIGHTS as finder
     from lpd_plugin.weights.files import file_digest, weights_path
 
-    try:
-        return file_digest(weights_path(name))
-    except (BadInput, TypeError):
-        return None
+    digests = []
+    for name in names:
+        try:
+            digests.append(file_digest(finder if name == "finder" else weights_path(name)))
+        except (BadInput, OSError, TypeError):
+            digests.append(None)
+    return digests

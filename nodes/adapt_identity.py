@@ -1,4 +1,4 @@
-"""Making the generator one person's own."""
+"""Making what draws heads one person's own."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class AdaptIdentity(Node):
     name = "Adapt identity"
     category = "LPD/identity"
     description = (
-        "Fits the generator to the person: likeness and sharpness for minutes of work. "
+        "Fits what draws the head to the person: minutes of work for likeness (a generator) or exactness (a painter). "
         "The number of steps is chosen by measuring, unless it is given."
     )
     search_aliases = ("fine-tune", "few-shot")
-    version = 2
+    version = 3
     inputs = (
         Input("identity", types.IDENTITY, tooltip="Whose pictures to fit"),
         Int(
@@ -30,6 +30,12 @@ class AdaptIdentity(Node):
         Output("identity", types.IDENTITY),
         Output("curve", types.IMAGE, tooltip="What was measured over the steps, and what was chosen"),
     )
+
+    @classmethod
+    def fingerprint(cls, **_):
+        from ._sources import weights_fingerprint
+
+        return weights_fingerprint("matte", "finder")
 
     def run(self, context: Context, identity, steps, footage, track, pictures):
         import torch

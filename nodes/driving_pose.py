@@ -10,7 +10,7 @@ class DrivingPose(Node):
     id = "LPDDrivingPose"
     name = "Driving pose"
     category = "LPD/performance"
-    description = "Reads a performance: one latent pose descriptor a frame."
+    description = "Reads a performance: one pose descriptor a frame."
     search_aliases = ("driver", "performance", "motion")
     inputs = (
         Input("driver", (types.VIDEO, types.IMAGE), tooltip="A clip of anybody performing"),
@@ -23,7 +23,7 @@ class DrivingPose(Node):
     def fingerprint(cls, weights, **_):
         from ._sources import weights_fingerprint
 
-        return weights_fingerprint(weights)
+        return weights_fingerprint(weights, "finder")
 
     def run(self, context: Context, driver, track, weights):
         from lpd_plugin.reenactment.pose import encode_pose

@@ -29,6 +29,12 @@ class MaskComposite(Node):
         Output("matte", types.VIDEO, tooltip="The alpha that was used"),
     )
 
+    @classmethod
+    def fingerprint(cls, **_):
+        from ._sources import weights_fingerprint
+
+        return weights_fingerprint("matte", "finder")
+
     def run(self, context: Context, footage, heads, track, end, region, erode, feather, gamma, clean_plate, colour_match):
         from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
         from lpd_plugin.compositing.edge import EdgeOptions

@@ -24,7 +24,7 @@ class SourceIdentity(Node):
     def fingerprint(cls, weights, **_):
         from ._sources import weights_fingerprint
 
-        return weights_fingerprint(weights)
+        return weights_fingerprint(weights, "matte", "finder")
 
     def run(self, context: Context, source, track, pictures, weights):
         import torch

@@ -41,6 +41,12 @@ class TrackHead(Node):
             return str(error)
         return None
 
+    @classmethod
+    def fingerprint(cls, **_):
+        from ._sources import weights_fingerprint
+
+        return weights_fingerprint("finder")
+
     def run(self, context: Context, clip, which, index, x, y, keyframes):
         from lpd_plugin.video.tracking.keyframes import parse_keyframes
         from lpd_plugin.video.tracking.tracker import track_head

@@ -17,13 +17,10 @@ from lpd_plugin.evaluation.protocols.descriptors import descriptor_source
 from lpd_plugin.evaluation.protocols.reenactment import CROSS, SELF
 from lpd_plugin.evaluation.settings import Settings
 from lpd_plugin.evaluation.subjects import COPY, META_LEARNED, Subject, chosen_subjects
-from lpd_plugin.learning.data.any_heads import open_heads
 from lpd_plugin.learning.data.splits import person_mark
-from lpd_plugin.learning.export import export_run
-from lpd_plugin.learning.meta_learning import MetaLearning
 from lpd_plugin.learning.pose_sources import known_descriptors, pose_descriptor
 from lpd_plugin.weights.files import weights_info
-from training_runs import small_run
+from training_runs import exported_run
 
 SMALL = Settings(pictures=3, tested=5, run=3, drivers=1, frames=6, described=12)
 
@@ -49,11 +46,8 @@ def heads(tmp_path_factory, carphone, astronaut):
 @pytest.fixture(scope="module")
 def stripes(heads, tmp_path_factory):
     """Weights of 32 px after one step, driven by the descriptor above, trained on 'man' and 'her'."""
-    folder = tmp_path_factory.mktemp("stripes")
-    config = small_run(pose="stripes", held_out="", heads=str(heads), steps=1)
-    MetaLearning(config, open_heads(heads, "train", 128), folder / "run").run()
-    export_run(folder / "run", folder / "stripes.safetensors")
-    return str(folder / "stripes.safetensors")
+    _, path = exported_run(heads, tmp_path_factory.mktemp("stripes"), pose="stripes", steps=1)
+    return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +60,7 @@ def asked(carphone, astronaut, stripes, tmp_path_factory) -> Evaluation:
 
 def test_exported_weights_know_whom_they_were_trained_on_and_are_not_judged_by_them(stripes, asked, tmp_path):
     assert weights_info(stripes).training["persons"] == sorted([person_mark("man"), person_mark("her")])
-    with pytest.raises(BadInput, match="stripes.safetensors was trained on her, man"):
+    with pytest.raises(BadInput, match="exported.safetensors was trained on her, man"):
         evaluate(asked, tmp_path)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from heads_media import heads_folder
 from quarters import DARK, calls, crops_of, talking_man
-from training_runs import small_run, two_persons
+from training_runs import exported_run, small_run, two_persons
 
 from lpd_plugin.cli.main import main
 from lpd_plugin.errors import BadInput
@@ -59,11 +59,7 @@ def heads(tmp_path_factory, carphone, astronaut):
 @pytest.fixture(scope="module")
 def exported(heads, tmp_path_factory):
     """A run of a few steps over a heads folder, and its weights file."""
-    folder = tmp_path_factory.mktemp("exported")
-    run = MetaLearning(driven_run(heads=str(heads), steps=3, average=0.0), open_heads(heads, "train", 128), folder / "run")
-    run.run()
-    export_run(folder / "run", folder / "driven.safetensors")
-    return run, folder / "driven.safetensors"
+    return exported_run(heads, tmp_path_factory.mktemp("exported"), pose="quarters", steps=3, average=0.0)
 
 
 def whole_track(clip: BatchClip, side: int) -> Track:
@@ -262,7 +258,9 @@ def test_a_person_adapts_with_such_weights_from_the_frames_in_which_a_face_is_se
     identity = encode_identity(model, crops_of(driver))  # eight frames and four dark ones
     config = AdaptationConfig(steps=steps, limit=3, batch=2, foreign=1)
     adapted = adapt_identity(identity, model, load_matte(), config)
-    assert adapted.adapted and all(value.isfinite().all() for value in adapted.adapted.values())
+    assert adapted.adapted or steps is None  # where they are chosen, none may be best
+    assert all(value.isfinite().all() for value in adapted.adapted.values())
+    assert len(curve_of(adapted).measurements) == (2 if steps is None else 0)
     assert all(np.isfinite((m.pose, m.reconstruction)).all() for m in curve_of(adapted).measurements)
     run = adaptation_run(model, load_matte(), identity.pictures, identity.embedding, config)
     assert len(run.learned) + (len(run.held_out) if run.held_out else 0) == 8

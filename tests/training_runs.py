@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from lpd_plugin.learning.data.any_heads import open_heads
 from lpd_plugin.learning.data.store import HeadClip, HeadStore
+from lpd_plugin.learning.export import export_run
+from lpd_plugin.learning.meta_learning import MetaLearning
 from lpd_plugin.learning.training_config import TrainingConfig
 from lpd_plugin.video.crop import crop_square
 from lpd_plugin.video.open import open_clip
@@ -28,3 +31,11 @@ def small_run(**changes) -> TrainingConfig:
     values = {"side": 32, "videos": 2, "targets": 1, "identity_pictures": 1, "warm_up": 1, "adam_eps": 1e-8}
     values |= {"weights": {"ssim": 0.0}, "steps": 4, "sheet_steps": 1000}
     return TrainingConfig(**{**values, **changes})
+
+
+def exported_run(heads, folder, **changes):
+    """A short run over a heads folder, and the weights file that it gave: (MetaLearning, path)."""
+    run = MetaLearning(small_run(held_out="", heads=str(heads), **changes), open_heads(heads, "train", 128), folder / "run")
+    run.run()
+    export_run(folder / "run", folder / "exported.safetensors")
+    return run, folder / "exported.safetensors"

@@ -1,4 +1,4 @@
-"""lpd adapt: one person's own generator, from footage to an identity file."""
+"""lpd adapt: from footage of a person to an identity file fitted to them."""
 
 from __future__ import annotations
 

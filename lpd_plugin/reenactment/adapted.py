@@ -21,7 +21,7 @@ def adapt_identity(
     identity: Identity, model: ReenactmentModel, matte: HeadMatte, config: AdaptationConfig,
     progress: Progress | None = None, discriminator: Discriminator | None = None,
 ) -> Identity:  # fmt: skip
-    """The identity with its own generator, fitted to the identity's pictures; `config.steps` 0 changes nothing.
+    """The identity with its own generator or painter, fitted to the identity's pictures; `config.steps` 0 changes nothing.
 
     How it went stands in `about` (see `curve_of`). An identity that was adapted before starts anew.
     Raises `BadInput` if the identity comes from other weights than `model`, or holds no pictures.
