@@ -9,7 +9,7 @@ def track_preview(clip, track, moments: int = 6, height: int = 240):
     import numpy as np
     import torch
 
-    from lpd_plugin.compositing.look import frames_at
+    from lpd_plugin.compositing.picture.look import frames_at
     from lpd_plugin.video.tracking.drawing import draw_track
 
     chosen = np.unique(np.linspace(0, len(track) - 1, min(moments, len(track))).round().astype(int))

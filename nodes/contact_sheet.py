@@ -33,7 +33,7 @@ class ContactSheet(Node):
     def run(self, context: Context, composite, source, driver, heads, moments, file, overwrite):
         import torch
 
-        from lpd_plugin.compositing.contact_sheet import contact_sheet, write_sheet
+        from lpd_plugin.compositing.views.contact_sheet import contact_sheet, write_sheet
 
         from ._sources import as_clip
 

@@ -37,8 +37,8 @@ class MaskComposite(Node):
 
     def run(self, context: Context, footage, heads, track, end, region, erode, feather, gamma, clean_plate, colour_match):
         from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
-        from lpd_plugin.compositing.edge import EdgeOptions
-        from lpd_plugin.compositing.plate import clean_plate as make_plate
+        from lpd_plugin.compositing.matte.edge import EdgeOptions
+        from lpd_plugin.compositing.plate.still_camera import clean_plate as make_plate
         from lpd_plugin.weights.files import load_matte
 
         from ._sources import as_clip, tracked

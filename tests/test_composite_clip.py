@@ -7,10 +7,10 @@ import pytest
 from composite_media import FlatHeads, fixed_track
 
 from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
-from lpd_plugin.compositing.edge import EdgeOptions
-from lpd_plugin.compositing.footage_heads import FootageHeads, nearest_moments
-from lpd_plugin.compositing.region import Rect, box_rect
-from lpd_plugin.compositing.report import Outcome
+from lpd_plugin.compositing.matte.edge import EdgeOptions
+from lpd_plugin.compositing.head.footage_heads import FootageHeads, nearest_moments
+from lpd_plugin.compositing.picture.region import Rect, box_rect
+from lpd_plugin.compositing.views.report import Outcome
 from lpd_plugin.errors import BadInput
 from lpd_plugin.reenactment.heads import Head
 from lpd_plugin.video.batch_clip import BatchClip

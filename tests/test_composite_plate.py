@@ -7,12 +7,12 @@ import torch
 from composite_media import FlatHeads, fixed_track
 
 from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
-from lpd_plugin.compositing.edge import EdgeOptions
-from lpd_plugin.compositing.fill import fill_smoothly, push_pull
-from lpd_plugin.compositing.look import look_at, person_mattes
-from lpd_plugin.compositing.plate import clean_plate, plate_from_picture
-from lpd_plugin.compositing.region import Rect
-from lpd_plugin.compositing.square import typical_person
+from lpd_plugin.compositing.matte.edge import EdgeOptions
+from lpd_plugin.compositing.plate.fill import fill_smoothly, push_pull
+from lpd_plugin.compositing.picture.look import look_at, person_mattes
+from lpd_plugin.compositing.plate.still_camera import clean_plate, plate_from_picture
+from lpd_plugin.compositing.picture.region import Rect
+from lpd_plugin.compositing.picture.square import typical_person
 from lpd_plugin.reenactment.mattes import tidied
 from lpd_plugin.video.batch_clip import BatchClip
 from lpd_plugin.video.open import open_clip

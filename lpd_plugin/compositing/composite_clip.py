@@ -18,15 +18,16 @@ from ..reenactment.heads import END_POLICIES, Head, Heads
 from ..video.clip import AudioSource, Clip, ClipInfo, Frame
 from ..video.timing import nested_window
 from ..video.track import CropBox, Track
-from .blend import Layer, Scene, lay_over, scene_of
-from .colour_match import ColourMatch, measure_match
-from .edge import EdgeOptions
-from .look import frames_at, look_at, person_mattes
-from .plate import Plate
-from .region import blend_region
-from .report import CompositeReport, Outcome
-from .square import MATTE_SIDE, HeadMatte
-from .spool import AlphaSpool, to_codes
+from .head.colour_match import ColourMatch, measure_match
+from .layer import Layer, lay_over
+from .matte.edge import EdgeOptions
+from .picture.look import frames_at, look_at, person_mattes
+from .plate.still_camera import Plate
+from .picture.region import blend_region
+from .views.report import CompositeReport, Outcome
+from .picture.square import MATTE_SIDE, HeadMatte
+from .matte.spool import AlphaSpool, to_codes
+from .scene import Scene, scene_of
 from .timeline import END_TOLERANCE, Timeline
 
 COLOUR_PROBES = 6  # moments at which the colours of the generated and the original face are compared
@@ -140,7 +141,7 @@ class CompositeClip(Clip):
         Ask for it before the composite is iterated: its alphas are then put aside (on disk, compressed) and
         not computed twice.
         """
-        from .matte_clip import MatteClip
+        from .matte.matte_clip import MatteClip
 
         self.spool = self.spool or AlphaSpool()
         return MatteClip(self)

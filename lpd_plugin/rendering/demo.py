@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..compositing.contact_sheet import write_sheet
+from ..compositing.views.contact_sheet import write_sheet
 from ..errors import BadInput
 from ..progress import Progress
 from .run import Rendered, render_preset

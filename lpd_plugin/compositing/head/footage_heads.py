@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from ..reenactment.heads import END_POLICIES, Head, Heads
-from ..video.clip import Clip
-from ..video.track import Track
-from .look import Look, look_at
-from .region import Rect
+from ...reenactment.heads import END_POLICIES, Head, Heads
+from ...video.clip import Clip
+from ...video.track import Track
+from ..picture.look import Look, look_at
+from ..picture.region import Rect
 
 BLOCK = 24  # frames decoded and kept at once when the performance runs backwards
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from ..video.track import CropBox
+from ...video.track import CropBox
 from .region import Rect
 
 MATTE_SIDE = 256  # the side of the crops that a head matte network sees

@@ -10,8 +10,8 @@ import av.filter
 import cv2
 import numpy as np
 
-from ..video.planes import plane_views, set_tags, tags_of
-from ..video.track import CropBox
+from ...video.planes import plane_views, set_tags, tags_of
+from ...video.track import CropBox
 from .chroma import downsample, upsample
 from .components import Component, Components, components_of
 

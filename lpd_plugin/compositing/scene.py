@@ -1,4 +1,4 @@
-"""One frame of the composite: background where the head was, the new head over it, the alpha of both."""
+"""One frame of footage made ready for any head: what is behind the original one, and where it shows."""
 
 from __future__ import annotations
 
@@ -7,32 +7,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..reenactment.heads import Head
-from .edge import EdgeOptions, border_falloff, matte_on_rect, refine_matte, region_weight, shift_edge, smoothstep
-from .fill import fill_smoothly, push_pull
-from .look import Look
-from .plate import Plate
-from .region import Rect
-from .square import square_to_rect
+from .matte.edge import EdgeOptions, border_falloff, matte_on_rect, region_weight, shift_edge
+from .picture.look import Look
+from .plate.fill import fill_smoothly
+from .plate.still_camera import Plate
 
 # Shares of the square's side: how far around the original head's matte its hair and blur are replaced, and
 # from where on pixels count as pure background.
 REPLACED = 0.03
 CLEAR = 0.055
 LARGEST_CORRECTION = 0.15  # how far light may have changed between the plate and the frame
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What is laid over a picture: rgb float32 (height, width, 3), straight, and alpha (height, width) on `rect`.
-
-    head: the part of alpha that is the new head. alpha may also cover where the original head was.
-    """
-
-    rect: Rect
-    rgb: np.ndarray
-    alpha: np.ndarray
-    head: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -72,24 +56,3 @@ def _background(look: Look, known: np.ndarray, plate: Plate | None, index: int) 
     limited = np.clip(difference, -LARGEST_CORRECTION, LARGEST_CORRECTION)
     difference = np.where((confidence > 0)[..., None], limited, difference)
     return base + fill_smoothly(difference, known)
-
-
-def lay_over(scene: Scene, head: Head | None, edge: EdgeOptions) -> Layer:
-    """The new head in front of the scene's background; without a head the background alone (a clean plate)."""
-    look = scene.look
-    if head is None:
-        return Layer(look.rect, scene.background, scene.removal, np.zeros_like(scene.removal))
-    matte = refine_matte(matte_on_rect(head.matte, look.box, look.rect), edge)
-    # Where the region fades out, the footage itself comes back, not its background: both parts fade alike.
-    front, behind = matte * scene.allowed, (1 - matte) * scene.removal
-    alpha = front + behind
-    rgb = square_to_rect(_bled(head), look.box, look.rect)
-    share = (front / np.maximum(alpha, 1e-6))[..., None]
-    return Layer(look.rect, scene.background + share * (rgb - scene.background), alpha, front)
-
-
-def _bled(head: Head) -> np.ndarray:
-    """The head's colours carried on outwards over its edge: beyond the matte a generator draws anything, mostly
-    black, and enlarging would mix that in."""
-    certain = smoothstep((head.matte - 0.4) / 0.4)
-    return head.rgb if certain.min() >= 1 else push_pull(head.rgb, certain)

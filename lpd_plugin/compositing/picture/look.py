@@ -9,10 +9,10 @@ import av
 import numpy as np
 import torch
 
-from ..reenactment.mattes import tidied
-from ..video.clip import Clip, Frame
-from ..video.crop import crop_square
-from ..video.track import CropBox
+from ...reenactment.mattes import tidied
+from ...video.clip import Clip, Frame
+from ...video.crop import crop_square
+from ...video.track import CropBox
 from .region import Rect, box_rect, read_region
 from .square import MATTE_SIDE, HeadMatte, square_to_rect, typical_person
 

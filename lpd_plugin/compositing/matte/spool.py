@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 
-from .region import Rect
+from ..picture.region import Rect
 
 
 class AlphaSpool:

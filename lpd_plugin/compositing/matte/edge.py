@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..errors import BadInput
-from ..video.track import CropBox
-from .region import Rect
-from .square import square_coordinates, square_to_rect
+from ...errors import BadInput
+from ...video.track import CropBox
+from ..picture.region import Rect
+from ..picture.square import square_coordinates, square_to_rect
 
 REGIONS = ("head", "person", "square")
 

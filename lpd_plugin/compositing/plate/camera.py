@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..video.track import CropBox
+from ...video.track import CropBox
 
 LONGEST = 640  # pixels a side in which features are followed
 FEWEST = 8  # features from which their motion is trusted

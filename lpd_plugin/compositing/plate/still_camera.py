@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..progress import Progress
-from ..video.clip import Clip, Frame
-from ..video.track import CropBox, Track
+from ...progress import Progress
+from ...video.clip import Clip, Frame
+from ...video.track import CropBox, Track
 from .camera import CameraReference
-from .edge import region_weight, shift_edge
+from ..matte.edge import region_weight, shift_edge
 from .fill import fill_smoothly
-from .look import frames_at, look_at, person_around, person_mattes
-from .region import Rect, box_rect, read_region
-from .square import HeadMatte
+from ..picture.look import frames_at, look_at, person_around, person_mattes
+from ..picture.region import Rect, box_rect, read_region
+from ..picture.square import HeadMatte
 
 MEMORY = 384 << 20  # bytes for samples of the background, whatever the clip's length and size
 PERSON_MARGIN = 0.04  # of the square's side around the matte that may still hold hair or a blurred edge

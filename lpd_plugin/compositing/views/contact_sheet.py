@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..errors import BadInput
-from ..reenactment.heads import Heads
-from ..video.clip import Clip
-from ..whole_files import checked_target, write_png
-from .look import frames_at
+from ...errors import BadInput
+from ...reenactment.heads import Heads
+from ...video.clip import Clip
+from ...whole_files import checked_target, write_png
+from ..picture.look import frames_at
 
 CELL = 200  # pixels of a cell's height
 LABEL = 22  # pixels above a row

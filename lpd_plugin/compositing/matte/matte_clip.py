@@ -10,11 +10,11 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from ..video.clip import Clip, ClipInfo, ColourTags, Frame
-from ..video.colour import FULL
-from ..video.planes import picture_from_planes
-from .composite_clip import CompositeClip
-from .region import Rect
+from ...video.clip import Clip, ClipInfo, ColourTags, Frame
+from ...video.colour import FULL
+from ...video.planes import picture_from_planes
+from ..composite_clip import CompositeClip
+from ..picture.region import Rect
 from .spool import to_codes
 
 MATTE_TAGS = ColourTags(range=FULL)

@@ -1,0 +1,1 @@
+"""From a head's mask to the alpha of the composite: refinement, edge, steadiness."""

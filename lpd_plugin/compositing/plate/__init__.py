@@ -1,0 +1,1 @@
+"""The clean plate: what is behind the head."""

@@ -1,0 +1,1 @@
+"""What a person looks at to judge a composite."""
