@@ -16,7 +16,7 @@ from lpd_plugin.evaluation.people import open_people
 from lpd_plugin.evaluation.protocols.descriptors import descriptor_source
 from lpd_plugin.evaluation.protocols.reenactment import CROSS, SELF
 from lpd_plugin.evaluation.settings import Settings
-from lpd_plugin.evaluation.subjects import COPY, META_LEARNED, Subject, chosen_subjects
+from lpd_plugin.evaluation.subjects import ADAPTED, COPY, META_LEARNED, Subject, chosen_subjects
 from lpd_plugin.learning.data.splits import person_mark
 from lpd_plugin.learning.pose_sources import known_descriptors, pose_descriptor
 from lpd_plugin.weights.files import weights_info
@@ -84,10 +84,8 @@ def test_two_sources_of_one_name_are_refused(asked, tmp_path):
         evaluate(replace(asked, trained=True, subjects=(replace(asked.subjects[1], name="judge"),)), tmp_path)
 
 
-def test_weights_that_cannot_adapt_say_so_before_anything_is_done(stripes):
-    with pytest.raises(BadInput, match="driven by 'stripes', and only weights with the latent pose can adapt: add --no-adapt"):
-        chosen_subjects(stripes, {}, adapt=True)
-    assert len(chosen_subjects(stripes, {}, adapt=False)) == 2
+def test_weights_that_another_descriptor_drives_are_adapted_too(stripes):
+    assert [subject.kind for subject in chosen_subjects(stripes, {}, adapt=True)] == [COPY, META_LEARNED, ADAPTED]
 
 
 def test_a_heads_folder_with_one_person_is_evaluated_without_others(heads, asked, tmp_path):

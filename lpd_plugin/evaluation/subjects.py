@@ -14,7 +14,6 @@ import torch
 from .. import __version__
 from ..errors import BadInput
 from ..learning.adaptation.config import AdaptationConfig
-from ..networks.configurations import LATENT
 from ..progress import Progress
 from ..reenactment.adapted import adapt_identity
 from ..reenactment.crops import encode_crops
@@ -84,7 +83,7 @@ class Subject:
 def chosen_subjects(weights: str, also: dict[str, str], adapt: bool) -> list[Subject]:
     """The baseline, the weights as they are and (if asked for) adapted, and others by name.
 
-    Raises `BadInput` for a name that is taken, weights that there are not, or that cannot adapt.
+    Raises `BadInput` for a name that is taken, weights that there are not.
     """
     subjects = [Subject(COPY, COPY, weights), Subject(META_LEARNED, META_LEARNED, weights)]
     subjects += [Subject(ADAPTED, ADAPTED, weights)] if adapt else []
@@ -95,9 +94,6 @@ def chosen_subjects(weights: str, also: dict[str, str], adapt: bool) -> list[Sub
     for subject in subjects:
         if weights_info(subject.weights).kind != "reenactment":
             raise BadInput(f"{subject.weights} holds no weights of a reenactment model.")
-    source = weights_info(weights).networks().pose_source
-    if adapt and source != LATENT:
-        raise BadInput(f"{weights} is driven by '{source}', and only weights with the latent pose can adapt: add --no-adapt.")
     return subjects
 
 

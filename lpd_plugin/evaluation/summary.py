@@ -147,6 +147,7 @@ MEASURES = (
     *(_points(name) for name in ("plain 68", "aligned 68", "plain 478", "aligned 478")),
     *(_movement(k, name, how) for how in (pooled, per_clip) for k, name in enumerate(MOVEMENTS)),
     Measure("mask IoU", _mean(lambda f: f["iou"]), "higher", (), (SELF,)),
+    Measure("matte network, IoU", _mean(lambda f: f.get("matte iou")), "higher", (), (SELF,)),
     Measure("mask edge error, px", _mean(lambda f: f["edge"]), "lower", (), (SELF,), 2),
     Measure("SSIM", _mean(lambda f: f["ssim"]), "higher", (), (SELF,)),
     Measure("PSNR, dB", _mean(lambda f: f["psnr"]), "higher", (), (SELF,), 2),

@@ -8,6 +8,8 @@ from itertools import islice
 import numpy as np
 import torch
 
+from ...reenactment.mattes import crop_mattes
+from ...weights.files import load_matte
 from ..choice import Moments
 from ..judges.base import Face, Judges
 from ..measures.landmarks import SIXTY_EIGHT, landmark_error
@@ -39,7 +41,12 @@ def reenacted(
         if one.run:
             unit.runs.append(_run_record(both))
         else:
-            unit.frames += [_frame_record(both, k, person, judges, protocol == SELF) for k in range(len(one))]
+            records = [_frame_record(both, k, person, judges, protocol == SELF) for k in range(len(one))]
+            if protocol == SELF:
+                mattes = np.float32(crop_mattes(load_matte(), one.frames)) / 255
+                for record, matte, real in zip(records, mattes, both.filmed):
+                    record["matte iou"] = intersection_over_union(matte, real.mask)
+            unit.frames += records
             scattered.append(both)
     _keep_pictures(unit, scattered, given, protocol)
     return unit
