@@ -6,6 +6,7 @@ import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 
@@ -101,23 +102,32 @@ class Timeline:
     def frames(self, start: int) -> Iterator[tuple[Frame, Head | None]]:
         """Frames from number `start` of the window on, pictures untouched, each with its moment's head."""
         first = self.first + start
-        moments = np.array([float(time) for time in self.whole[first : self.end]])
-        heads = iter(self._heads(first, moments))
+        heads = self._heads(first)
         try:
             for number, (frame, time) in enumerate(zip(self._pictures(first), self.whole[first : self.end])):
                 head = next(heads, None)
                 yield Frame(start + number, time - self.window[0], frame.picture), head
         finally:
+            heads.close()
+
+    def _heads(self, first: int) -> Iterator[Head | None]:
+        """From the whole composite's frame `first` on. Heads that look at their neighbours in time (`Heads.reach`) are
+        asked for those too, so that a frame is the same wherever one starts or ends."""
+        if self.heads is None or first >= self.end:
+            return
+        begin, end = max(0, first - self.heads.reach), min(len(self.whole), self.end + self.heads.reach)
+        heads = iter(self._retimed(begin, end))
+        try:
+            yield from islice(heads, first - begin, self.end - begin)
+        finally:
             if hasattr(heads, "close"):
                 heads.close()
 
-    def _heads(self, first: int, moments: np.ndarray) -> Heads | tuple:
-        if self.heads is None or not len(moments):
-            return ()
+    def _retimed(self, begin: int, end: int) -> Heads:
         if self.holds_still:
             own = np.asarray(self.heads.times, np.float64)
-            return self.heads if len(own) == len(moments) else self.heads.retimed(own[first : self.end], "hold")
-        return self.heads.retimed(moments, self.end_policy)
+            return self.heads if len(own) == end - begin else self.heads.retimed(own[begin:end], "hold")
+        return self.heads.retimed(np.array([float(time) for time in self.whole[begin:end]]), self.end_policy)
 
     def _pictures(self, first: int) -> Iterator[Frame]:
         frames = self.footage.frames(0 if self.holds_still else first)

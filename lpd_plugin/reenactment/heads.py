@@ -25,6 +25,7 @@ class Heads(ABC):
 
     size: int  # S, pixels along a side of the square
     times: np.ndarray  # (N,) float64 seconds
+    reach = 0  # moments before and after that a head depends on
 
     @abstractmethod
     def __iter__(self) -> Iterator[Head | None]:
