@@ -10,7 +10,7 @@ class ContactSheet(Node):
     id = "LPDContactSheet"
     name = "Contact sheet"
     category = "LPD/look"
-    description = "Source, driver, generated head, mask and composite, moment by moment, on one sheet."
+    description = "Source, driver, generated head, matte, composite and what changed, moment by moment, on one sheet."
     search_aliases = ("compare", "overview", "proof sheet")
     inputs = (
         Input("composite", types.VIDEO, optional=True, tooltip="The finished clip"),
@@ -20,6 +20,7 @@ class ContactSheet(Node):
         Int("moments", default=8, minimum=1, maximum=40, tooltip="Columns"),
         File("file", default="", writes=True, tooltip="Where to write a PNG; empty for nowhere"),
         Bool("overwrite", default=False, tooltip="Replace an existing file"),
+        Input("matte", types.VIDEO, optional=True, tooltip="The composite's matte; else the heads' own masks"),
     )
     outputs = (Output("sheet", types.IMAGE),)
     output_node = True
@@ -30,15 +31,15 @@ class ContactSheet(Node):
             return f"a contact sheet is a PNG; give a name that ends with .png instead of {file}"
         return None
 
-    def run(self, context: Context, composite, source, driver, heads, moments, file, overwrite):
+    def run(self, context: Context, composite, source, driver, heads, moments, file, overwrite, matte):
         import torch
 
         from lpd_plugin.compositing.views.contact_sheet import contact_sheet, write_sheet
 
         from ._sources import as_clip
 
-        clips = [None if c is None else as_clip(c) for c in (composite, source, driver)]
-        sheet = contact_sheet(*clips, heads, moments)
+        clips = [None if c is None else as_clip(c) for c in (composite, source, driver, matte)]
+        sheet = contact_sheet(*clips[:3], heads, moments, clips[3])
         if file:
             context.saved_file(write_sheet(sheet, file, overwrite))
         return (torch.from_numpy(sheet).float()[None] / 255,)

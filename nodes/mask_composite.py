@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from lpd_plugin.graph import types
-from lpd_plugin.graph.node import Bool, Choice, Context, Float, Input, Node, Output
+from lpd_plugin.graph.node import Bool, Choice, Context, Input, Node, Output
+
+from ._composites import EDGE_INPUTS, END_INPUT, FADE_INPUTS, LOOK_INPUTS, PLACEMENT_INPUTS
 
 
 class MaskComposite(Node):
@@ -16,18 +18,32 @@ class MaskComposite(Node):
         Input("footage", (types.VIDEO, types.IMAGE), tooltip="What to composite into; a still lasts as long as the heads"),
         Input("heads", types.HEADS, tooltip="What to lay over the footage"),
         Input("track", types.TRACK, optional=True, tooltip="Where the head is in the footage; else the largest is tracked"),
-        Choice("end", ("trim", "hold", "loop", "ping-pong"), default="trim", tooltip="What follows the performance's end"),
-        Choice("region", ("head", "person"), default="head", tooltip="Down to the neck, or with the shoulders in the crop"),
-        Float("erode", default=0.0, minimum=-50.0, maximum=50.0, step=0.5, tooltip="Pixels off the edge; negative adds"),
-        Float("feather", default=3.0, minimum=0.0, maximum=100.0, step=0.5, tooltip="Width of the soft edge, pixels"),
-        Float("gamma", default=1.0, minimum=0.2, maximum=5.0, step=0.05, tooltip="Above 1 thins half-transparent edges"),
+        Input(
+            "plate", (types.VIDEO, types.IMAGE), optional=True,
+            tooltip="Your own clean plate, a still or a clip of the footage's size; else it is found",
+        ),
+        Input("driver_track", types.TRACK, optional=True, tooltip="The driver's own track, for the placement 'driver'"),
+        END_INPUT,
+        *EDGE_INPUTS,
+        *PLACEMENT_INPUTS,
         Bool("clean_plate", default=True, tooltip="Remove the original head with what is behind it"),
-        Bool("colour_match", default=True, tooltip="Bring the face's colours to the footage's"),
-    )
+        *LOOK_INPUTS,
+        Choice(
+            "blend", ("straight", "poisson", "multi-band"), default="straight",
+            tooltip="How head and surroundings meet where they show one surface, such as the neck",
+        ),
+        *FADE_INPUTS,
+    )  # fmt: skip
     outputs = (
         Output("clip", types.VIDEO),
         Output("matte", types.VIDEO, tooltip="The alpha that was used"),
     )
+
+    @classmethod
+    def check(cls, **values):
+        from ._composites import wrong_fades
+
+        return wrong_fades(values)
 
     @classmethod
     def fingerprint(cls, **_):
@@ -35,33 +51,19 @@ class MaskComposite(Node):
 
         return weights_fingerprint("matte", "finder")
 
-    def run(self, context: Context, footage, heads, track, end, region, erode, feather, gamma, clean_plate, colour_match):
+    def run(self, context: Context, footage, heads, track, plate, driver_track, end, clean_plate, blend, **values):
         from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
-        from lpd_plugin.compositing.matte.edge import EdgeOptions
-        from lpd_plugin.compositing.plate.still_camera import clean_plate as make_plate
-        from lpd_plugin.weights.files import load_matte
+        from lpd_plugin.compositing.plate.clean_plate import plate_for
 
+        from ._composites import edge_options, fade_options, head_matte, head_options
         from ._sources import as_clip, tracked
 
         clip = as_clip(footage)
-        track = tracked(clip, track, context)
-        matte = _on_crops(load_matte(device=context.device), context.device)
-        plate = make_plate(clip, track, matte, progress=context.progress) if clean_plate else None
         options = CompositeOptions(
-            EdgeOptions(region=region, erode=erode, feather=feather, gamma=gamma), end_policy=end, colour_match=colour_match
+            edge_options(values), head_options(values, context.seed), fade_options(values), blend, end_policy=end
         )
-        composite = CompositeClip(clip, track, heads, plate, options, matte)
+        track, matte = tracked(clip, track, context), head_matte(context.device)
+        own = None if plate is None else as_clip(plate)
+        background = plate_for(clip, track, own, matte, progress=context.progress) if clean_plate else None
+        composite = CompositeClip(clip, track, heads, background, options, matte, driver_track)
         return composite, composite.matte_clip()
-
-
-def _on_crops(network, device):
-    """The matte network as compositing calls it: float32 arrays or tensors (N, 3, 256, 256) -> the same kind."""
-    import numpy as np
-    import torch
-
-    def matte(crops):
-        with torch.inference_mode():
-            out = network(torch.as_tensor(np.asarray(crops), dtype=torch.float32, device=device)).cpu()
-        return out.numpy()
-
-    return matte

@@ -23,25 +23,29 @@ class SaveClip(Node):
     search_aliases = ("save video", "render", "export")
     inputs = (
         Input("clip", types.VIDEO, tooltip="What to render"),
-        File("file", writes=True, tooltip="Where to; the suffix has to suit the format"),
-        Choice("format", _formats, default="h264", tooltip="h264: plays everywhere; ffv1: lossless"),
+        File("file", writes=True, tooltip="Where to; the suffix has to suit the format; images: shot/shot.####.exr"),
+        Choice("format", _formats, default="h264", tooltip="h264 plays everywhere; ffv1 is lossless; see docs/formats.md"),
         Bool("overwrite", default=False, tooltip="Replace an existing file"),
+        Choice("first_number", ("1", "1001", "timecode"), default="1", tooltip="Of an image sequence's first file"),
     )
     outputs = (Output("saved", types.VIDEO, tooltip="The written file as footage"),)
     output_node = True
 
-    def run(self, context: Context, clip, file, format, overwrite):
+    def run(self, context: Context, clip, file, format, overwrite, first_number):
         import json
 
         from lpd_plugin.video.open import open_clip
         from lpd_plugin.video.writer import write_clip
 
         metadata = {"lpd_graph": json.dumps(dict(context.graph))} if context.graph else {}
-        result = write_clip(clip, file, format, context.progress, metadata, overwrite)
+        number = first_number if first_number == "timecode" else int(first_number)
+        result = write_clip(clip, file, format, context.progress, metadata, overwrite, number)
         for note in (*result.notes, *_summary(clip)):
             context.note(note)
-        context.saved_file(result.path)
-        return (open_clip(result.path),)
+        if result.first_file != result.path:
+            context.note(f"{result.frames} images are in {result.path}")
+        context.saved_file(result.first_file)
+        return (open_clip(result.path, rate=clip.info.rate),)
 
 
 def _summary(clip):

@@ -8,6 +8,7 @@ from composite_media import FlatHeads, fixed_track
 
 from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
 from lpd_plugin.compositing.matte.edge import EdgeOptions
+from lpd_plugin.compositing.head.dressing import HeadOptions
 from lpd_plugin.compositing.head.footage_heads import FootageHeads, nearest_moments
 from lpd_plugin.compositing.picture.region import Rect, box_rect
 from lpd_plugin.compositing.views.report import Outcome
@@ -233,7 +234,7 @@ def test_colour_match_brings_a_tinted_head_back(talking):
     original = next(talking.frames(20)).rgb()[box].astype(float)
     errors = {}
     for match in (False, True):
-        composite = CompositeClip(talking, track, heads, None, CompositeOptions(colour_match=match))
+        composite = CompositeClip(talking, track, heads, None, CompositeOptions(head=HeadOptions(colour=float(match))))
         errors[match] = np.abs(next(composite.frames(20)).rgb()[box] - original).mean()
     assert errors[True] < errors[False] / 2.5
 

@@ -1,71 +1,20 @@
 """What is behind the head is found where it was ever seen, and filled in smoothly where never."""
 
-import av
 import numpy as np
 import pytest
 import torch
 from composite_media import FlatHeads, fixed_track
+from plate_media import SIZE, KnownScene
 
 from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
 from lpd_plugin.compositing.matte.edge import EdgeOptions
-from lpd_plugin.compositing.plate.fill import fill_smoothly, push_pull
 from lpd_plugin.compositing.picture.look import look_at, person_mattes
-from lpd_plugin.compositing.plate.still_camera import clean_plate, plate_from_picture
+from lpd_plugin.compositing.plate.clean_plate import clean_plate
 from lpd_plugin.compositing.picture.region import Rect
 from lpd_plugin.compositing.picture.square import typical_person
 from lpd_plugin.reenactment.mattes import tidied
 from lpd_plugin.video.batch_clip import BatchClip
-from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.track import CropBox
-
-COUNT, SIZE = 36, (640, 400)
-
-
-def decoded(path, pixel_format: str, count: int) -> list[np.ndarray]:
-    with av.open(str(path)) as container:
-        return [f.to_ndarray(format=pixel_format) for f, _ in zip(container.decode(video=0), range(count))]
-
-
-class KnownScene:
-    """A real head with its matte moving over a real, still background with grain; the truth is known."""
-
-    def __init__(self, shared, drift: float = 0.0):
-        person = shared / "heads" / "val" / "p067"
-        rgb = np.stack(decoded(person / "clip0.mp4", "rgb24", COUNT)) / np.float32(255)
-        self.mattes = np.stack(decoded(person / "clip0.mask.mp4", "gray", COUNT)) / np.float32(255)
-        wide = decoded(shared / "footage" / "foot_01_static_1080p.mp4", "rgb24", 1)[0][600:1000, 200:1300]
-        self.truth = wide[:, :640] / np.float32(255)
-        random = np.random.default_rng(0)
-        self.left = np.rint(192 + 150 * np.sin(np.arange(COUNT) / 6)).astype(int)
-        self.top, frames = 100, []
-        for index, left in enumerate(self.left):
-            shift = int(drift * index)
-            frame = wide[:, shift : shift + 640] / np.float32(255)
-            frame = frame + random.normal(0, 2 / 255, frame.shape).astype(np.float32)
-            part, alpha = frame[self.top : self.top + 256, left : left + 256], self.mattes[index, ..., None]
-            part += alpha * (rgb[index] - part)
-            frames.append((frame.clip(0, 1) * 255).round().astype(np.uint8))
-        self.crops = torch.from_numpy(rgb).permute(0, 3, 1, 2)
-        self.clip = BatchClip(np.stack(frames))
-        centres = np.stack([self.left + 128, np.full(COUNT, self.top + 128)], 1)
-        self.track = fixed_track(self.clip.timestamps(), centres, 256, SIZE)
-
-    def head_matte(self, crops: torch.Tensor) -> torch.Tensor:
-        """The true matte of the frame that a crop shows."""
-        middle = np.s_[:, :, 80:176, 96:160]
-        found = [int((self.crops[middle] - crop[None][middle]).abs().mean((1, 2, 3)).argmin()) for crop in crops]
-        return torch.from_numpy(self.mattes[found])[:, None]
-
-    def seen(self, least: int) -> np.ndarray:
-        """Pixels that show pure background in at least so many frames."""
-        clear = np.zeros((400, 640), int)
-        for index, left in enumerate(self.left):
-            free = np.ones((400, 640), bool)
-            free[self.top :, left : left + 256] = False
-            free[self.top : self.top + 256, left : left + 256] = self.mattes[index] < 0.02
-            clear += free
-        return clear >= least
-
 
 @pytest.fixture(scope="module")
 def scene(shared) -> KnownScene:
@@ -92,8 +41,8 @@ def test_confidence_is_the_share_of_samples_and_zero_where_never_seen(scene, pla
     corner = plate.rgb.shape[0] - 1  # right below the body's edge: hidden most of the time
     assert plate.confidence[0].min() > 0.9  # above the heads
     assert 0 <= plate.confidence[corner].min() <= plate.confidence.max() <= 1
-    rgb, confidence = plate.at(0, Rect(0, 0, 50, 50))
-    assert rgb.shape == (50, 50, 3)
+    rgb, confidence = plate.at(0, Rect(0, 0, 50, 20))
+    assert rgb.shape == (20, 50, 3)
     assert not confidence.any()  # outside the heads' way
 
 
@@ -137,58 +86,9 @@ def test_light_that_changed_since_is_followed(scene, plate):
     assert np.abs(after / 255.0 - 0.85 * scene.truth[face][covered]).mean() * 255 < 4
 
 
-def test_a_moving_camera_is_noticed_and_the_frame_fills_itself(shared):
-    moving = KnownScene(shared, drift=8)
-    plate = clean_plate(moving.clip, moving.track, moving.head_matte)
-    assert plate.moving
-    assert plate.rect.empty
-    without = next(CompositeClip(moving.clip, moving.track, None, plate, head_matte=moving.head_matte).frames())
-    before = next(moving.clip.frames())
-    assert np.abs(without.rgb().astype(int) - before.rgb())[180:240, 300:340].mean() > 20
-
-
-@pytest.mark.parametrize(("name", "moving"), [("foot_01_static_1080p.mp4", False), ("foot_03_moving_camera.mp4", True)])
-def test_real_cameras_are_told_apart(footage, name, moving):
-    clip = open_clip(footage / name)
-    centre, side = ((947, 377), 427) if not moving else ((740, 250), 562)
-    track = fixed_track(clip.timestamps(), centre, side, (clip.info.width, clip.info.height))
-    plate = clean_plate(clip, track, samples=7)
-    assert plate.moving is moving
-    assert plate.rect.empty is moving
-
-
-def test_a_still_has_no_plate_of_its_own(astronaut):
-    still = open_clip(astronaut)
-    plate = clean_plate(still, fixed_track([0], (224, 115), 190, (512, 512)))
-    assert plate.rect.empty
-    assert not plate.moving
-
-
-def test_a_users_own_plate_is_taken_as_it_is(scene):
-    own = plate_from_picture(np.full((400, 640, 3), 0.5, np.float32), "grey")
-    rgb, confidence = own.at(7, Rect(10, 20, 40, 60))
-    assert rgb.shape == (40, 30, 3)
-    assert np.all(rgb == 0.5)
-    assert confidence.min() == 1
-    assert own.fingerprint() == "grey"
-
-
 def test_plates_of_other_tracks_have_other_fingerprints(scene, plate):
     short = fixed_track(scene.track.times[:4], scene.track.centre[:4], 256, SIZE)
     assert clean_plate(scene.clip, short, scene.head_matte, samples=5).fingerprint() != plate.fingerprint()
-
-
-def test_holes_are_filled_smoothly_and_known_pixels_stay():
-    x = np.linspace(0, 1, 120, dtype=np.float32)
-    ramp = np.repeat(np.broadcast_to(x, (90, 120))[..., None], 3, 2)
-    known = np.ones((90, 120), np.float32)
-    known[20:70, 30:90] = 0
-    for fill in (push_pull, fill_smoothly):
-        filled = fill(np.where(known[..., None] > 0, ramp, 9), known)
-        assert np.array_equal(filled[known > 0], ramp[known > 0])
-        assert np.abs(filled - ramp).max() < 0.1
-        assert np.abs(np.diff(filled[:, :, 0], axis=1)).max() < 0.1  # no seam
-    assert not push_pull(ramp, np.zeros_like(known)).any()
 
 
 def test_a_matte_with_holes_and_strangers_becomes_one_solid_person():

@@ -7,10 +7,8 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
 from itertools import islice
 
-import cv2
 import numpy as np
 
 from ..errors import BadInput
@@ -18,33 +16,35 @@ from ..reenactment.heads import END_POLICIES, Head, Heads
 from ..video.clip import AudioSource, Clip, ClipInfo, Frame
 from ..video.timing import nested_window
 from ..video.track import CropBox, Track
-from .head.colour_match import ColourMatch, measure_match
-from .layer import Layer, lay_over
+from .fades import FadeOptions
+from .head.dressing import Dressing, HeadOptions
+from .layer import Layer, lay_over, removal_layer
 from .matte.edge import EdgeOptions
-from .picture.look import frames_at, look_at, person_mattes
-from .plate.still_camera import Plate
-from .picture.region import blend_region
-from .views.report import CompositeReport, Outcome
-from .picture.square import MATTE_SIDE, HeadMatte
 from .matte.spool import AlphaSpool, to_codes
-from .scene import Scene, scene_of
+from .picture.region import blend_region
+from .picture.square import HeadMatte
+from .plate.plate import Plate
+from .scene import Scene, scenes_of
+from .seamless import check_mode
 from .timeline import END_TOLERANCE, Timeline
-
-COLOUR_PROBES = 6  # moments at which the colours of the generated and the original face are compared
+from .views.report import CompositeReport, Outcome
 
 
 @dataclass(frozen=True)
 class CompositeOptions:
-    """edge: see EdgeOptions. end_policy: what happens where the performance is shorter than the footage, one
-    of END_POLICIES; "trim" ends the clip with the performance. colour_match: bring the generated face's colours
-    to the footage's. micro_batch: frames held and matted at once."""
+    """edge, head, fade: see EdgeOptions, HeadOptions, FadeOptions. blend: how head and surroundings meet, see `seamless`.
+    end_policy: what happens where the performance is shorter than the footage, one of END_POLICIES; "trim" ends the clip
+    with the performance. micro_batch: frames held and matted at once."""
 
     edge: EdgeOptions = field(default_factory=EdgeOptions)
+    head: HeadOptions = field(default_factory=HeadOptions)
+    fade: FadeOptions = field(default_factory=FadeOptions)
+    blend: str = "straight"
     end_policy: str = "trim"
-    colour_match: bool = False
     micro_batch: int = 4
 
     def __post_init__(self):
+        check_mode(self.blend)
         if self.end_policy not in END_POLICIES:
             policies = ", ".join(END_POLICIES)
             raise BadInput(f'the end policy "{self.end_policy}" does not exist; choose one of {policies}.')
@@ -58,7 +58,8 @@ class CompositeClip(Clip):
     Frames without a head in the footage or in the performance pass through as the same picture object. A still
     footage lasts as long as the heads. plate None: the background is filled in from each frame. Without
     `head_matte` a typical outline stands in for the original head's matte. Frames beyond the track's end have
-    no head. `report` tells, after iteration, what happened to which frame.
+    no head, and those outside the fades' points pass through. driver_track: for the placement "driver". `report` tells,
+    after iteration, what happened to which frame.
     """
 
     def __init__(
@@ -69,10 +70,14 @@ class CompositeClip(Clip):
         plate: Plate | None = None,
         options: CompositeOptions = CompositeOptions(),
         head_matte: HeadMatte | None = None,
+        driver_track: Track | None = None,
     ):
         self.footage, self.track, self.heads, self.plate = footage, track, heads, plate
         self.options, self.head_matte = options, head_matte
         self.timeline = Timeline.of(footage, heads, options.end_policy)
+        self.dressing = None
+        if heads is not None:
+            self.dressing = Dressing(self.timeline, heads, track, options.head, head_matte, driver_track)
         self.report = CompositeReport(self.timeline.count)
         self.spool: AlphaSpool | None = None
 
@@ -97,7 +102,7 @@ class CompositeClip(Clip):
         return part
 
     def fingerprint(self) -> str:
-        made = hashlib.sha256(b"composite 1")
+        made = hashlib.sha256(b"composite 2")
         parts = [self.footage, *(p for p in (self.heads, self.plate) if p is not None)]
         for part in parts:
             made.update(part.fingerprint().encode())
@@ -119,21 +124,31 @@ class CompositeClip(Clip):
     def layers(self, start: int = 0) -> Iterator[tuple[Frame, Layer | None]]:
         """The untouched frames, each with what belongs over it (None: nothing)."""
         still: Scene | None = None
-        pulled = self.timeline.frames(start)
+        pulled = self.timeline.frames(start, None if self.dressing is None else self.dressing.heads)
         try:
             while batch := list(islice(pulled, self.options.micro_batch)):
                 if self.timeline.holds_still:
                     # The same picture every time: its scene is made once.
                     still = still or self._scenes(batch[:1])[0]
-                    scenes = [still if self._wanted(head) else None for _, head in batch]
+                    scenes = [still if self._wanted(*both) else None for both in batch]
                 else:
                     scenes = self._scenes(batch)
                 for (frame, head), scene in zip(batch, scenes):
-                    layer = None if scene is None else lay_over(scene, self._matched(head), self.options.edge)
-                    self._remember(frame, head, layer)
+                    layer = None if scene is None else self._layer(frame, head, scene)
+                    self._remember(frame, head, scene, layer)
                     yield frame, layer
         finally:
             pulled.close()
+
+    def _layer(self, frame: Frame, head: Head | None, scene: Scene) -> Layer | None:
+        number, time = self.timeline.first + frame.index, frame.time + self.timeline.window[0]
+        if head is None:
+            layer = removal_layer(scene)
+        else:
+            box = self.dressing.box(number) or scene.look.box
+            head, options = self.dressing.coloured(head, float(time)), self.options
+            layer = lay_over(scene, frame.picture, head, box, self.dressing, options.edge, options.blend, number)
+        return layer.faded(self._weight(frame))
 
     def matte_clip(self) -> "MatteClip":
         """The final alpha as a grey clip of the footage's size.
@@ -146,61 +161,42 @@ class CompositeClip(Clip):
         self.spool = self.spool or AlphaSpool()
         return MatteClip(self)
 
-    def _wanted(self, head: Head | None) -> bool:
-        return head is not None or self.heads is None
+    def _weight(self, frame: Frame) -> float:
+        """How much of the composite is shown of a frame, 0 to 1."""
+        time = frame.time + self.timeline.window[0]
+        return self.options.fade.weight(time, self.timeline.duration)
+
+    def _wanted(self, frame: Frame, head: Head | None) -> bool:
+        return (head is not None or self.heads is None) and self._weight(frame) > 0
+
+    def _number(self, index: int) -> int:
+        return 0 if self.timeline.holds_still else self.timeline.first + index
 
     def _box(self, index: int) -> CropBox | None:
-        number = 0 if self.timeline.holds_still else self.timeline.first + index
+        number = self._number(index)
         return self.track.box(number) if number < len(self.track) else None
 
     def _scenes(self, batch: list[tuple[Frame, Head | None]]) -> list[Scene | None]:
         """The frames made ready for their heads, None where one passes through; mattes are made together."""
-        looks = [look_at(f.picture, self._box(f.index)) if self._wanted(head) else None for f, head in batch]
-        mattes = iter(person_mattes([look for look in looks if look], self.head_matte))
-        return [
-            look and scene_of(look, next(mattes), self.plate, self.timeline.first + frame.index, self.options.edge)
-            for (frame, _), look in zip(batch, looks)
-        ]
+        first = self.timeline.first
+        wanted = [(first + f.index, f.picture, self._box(f.index) if self._wanted(f, h) else None) for f, h in batch]
+        return scenes_of(wanted, self.plate, self.head_matte, self.options.edge)
 
-    def _remember(self, frame: Frame, head: Head | None, layer: Layer | None) -> None:
-        if layer is not None:
-            after = self.heads is not None and not self.timeline.holds_still and self._beyond(frame)
-            outcome = Outcome.HELD if after else Outcome.COMPOSITED
-        else:
-            outcome = Outcome.NO_HEAD_IN_FOOTAGE if self._wanted(head) else Outcome.NO_HEAD_IN_PERFORMANCE
-        self.report.note(frame.index, outcome)
+    def _remember(self, frame: Frame, head: Head | None, scene: Scene | None, layer: Layer | None) -> None:
+        self.report.note(frame.index, self._outcome(frame, head, layer))
+        number = self._number(frame.index)
+        confidence = float(self.track.confidence[number]) if number < len(self.track) else np.nan
+        self.report.table.measure(frame.index, float(frame.time), scene and scene.look, layer, confidence)
         if self.spool is not None:
             self.spool.put(frame.index, layer and layer.rect, None if layer is None else to_codes(layer.alpha))
 
+    def _outcome(self, frame: Frame, head: Head | None, layer: Layer | None) -> Outcome:
+        if layer is not None:
+            after = self.heads is not None and not self.timeline.holds_still and self._beyond(frame)
+            return Outcome.HELD if after else Outcome.COMPOSITED
+        if head is None and self.heads is not None:
+            return Outcome.NO_HEAD_IN_PERFORMANCE
+        return Outcome.NO_HEAD_IN_FOOTAGE if self._weight(frame) else Outcome.FADED_OUT
+
     def _beyond(self, frame: Frame) -> bool:
         return float(frame.time + self.timeline.window[0]) > float(self.heads.times[-1]) + END_TOLERANCE
-
-    def _matched(self, head: Head | None) -> Head | None:
-        if head is None or not self.options.colour_match or self._match is None:
-            return head
-        return Head(self._match.apply(head.rgb), head.matte)
-
-    @cached_property
-    def _match(self) -> ColourMatch | None:
-        """Measured at moments spread over the whole composite, so that it does not depend on where one starts."""
-        whole = self.timeline.trimmed((Fraction(0), None))
-        tracked = min(whole.count, len(self.track))
-        present = range(whole.count) if whole.holds_still else np.flatnonzero(self.track.present[:tracked])
-        if not len(present):
-            return None
-        chosen = [int(present[i]) for i in np.linspace(0, len(present) - 1, COLOUR_PROBES).round().astype(int)]
-        chosen = sorted(set(chosen))
-        if whole.holds_still:
-            heads = self.heads.retimed(np.asarray(self.heads.times)[chosen], "hold")
-            frames = list(self.footage.frames()) * len(chosen)
-        else:
-            heads = self.heads.retimed(np.array([float(whole.whole[n]) for n in chosen]), self.options.end_policy)
-            frames = frames_at(self.footage, chosen)
-        return measure_match(self._face_pairs(frames, heads))
-
-    def _face_pairs(self, frames, heads: Heads) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for frame, head in zip(frames, heads):
-            look = look_at(frame.picture, self.track.box(frame.index))
-            if look is not None and head is not None:
-                made = cv2.resize(head.rgb, (MATTE_SIDE, MATTE_SIDE), interpolation=cv2.INTER_AREA)
-                yield look.crop(), made

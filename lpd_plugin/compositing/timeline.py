@@ -81,6 +81,11 @@ class Timeline:
             ends.append(duration)
         return min(ends, default=None)
 
+    @property
+    def duration(self) -> Fraction | None:
+        """Of the whole composite, seconds; None where the footage does not say."""
+        return replace(self, window=(Fraction(0), None))._out
+
     def info(self) -> ClipInfo:
         info, out = self.footage.info, self._out
         still = info.is_still and self.heads is None
@@ -88,7 +93,7 @@ class Timeline:
         more = {} if still else {"frame_count": self.count, "duration": duration, "rate": self.rate}
         if self.holds_still and not still:
             more |= {"time_base": 1 / self.rate, "is_still": False}
-        return replace(info, **more)
+        return replace(info, metadata=info.metadata.later(self.first), **more)
 
     def audio(self) -> AudioSource | None:
         """The footage's, as far as the composite goes."""
@@ -99,35 +104,38 @@ class Timeline:
         ends = [point for point in (source.out_point, self._out and source.in_point + self._out) if point is not None]
         return AudioSource(source.path, start, min(ends, default=None))
 
-    def frames(self, start: int) -> Iterator[tuple[Frame, Head | None]]:
-        """Frames from number `start` of the window on, pictures untouched, each with its moment's head."""
+    def frames(self, start: int, heads: Heads | None) -> Iterator[tuple[Frame, Head | None]]:
+        """Frames from number `start` of the window on, pictures untouched, each with its moment's head.
+
+        heads: those of the timeline, or what is made of them.
+        """
         first = self.first + start
-        heads = self._heads(first)
+        pulled = self._heads(first, heads)
         try:
             for number, (frame, time) in enumerate(zip(self._pictures(first), self.whole[first : self.end])):
-                head = next(heads, None)
+                head = next(pulled, None)
                 yield Frame(start + number, time - self.window[0], frame.picture), head
         finally:
-            heads.close()
+            pulled.close()
 
-    def _heads(self, first: int) -> Iterator[Head | None]:
+    def _heads(self, first: int, heads: Heads | None) -> Iterator[Head | None]:
         """From the whole composite's frame `first` on. Heads that look at their neighbours in time (`Heads.reach`) are
         asked for those too, so that a frame is the same wherever one starts or ends."""
-        if self.heads is None or first >= self.end:
+        if heads is None or first >= self.end:
             return
-        begin, end = max(0, first - self.heads.reach), min(len(self.whole), self.end + self.heads.reach)
-        heads = iter(self._retimed(begin, end))
+        begin, end = max(0, first - heads.reach), min(len(self.whole), self.end + heads.reach)
+        wanted = iter(self._retimed(heads, begin, end))
         try:
-            yield from islice(heads, first - begin, self.end - begin)
+            yield from islice(wanted, first - begin, self.end - begin)
         finally:
-            if hasattr(heads, "close"):
-                heads.close()
+            if hasattr(wanted, "close"):
+                wanted.close()
 
-    def _retimed(self, begin: int, end: int) -> Heads:
+    def _retimed(self, heads: Heads, begin: int, end: int) -> Heads:
         if self.holds_still:
-            own = np.asarray(self.heads.times, np.float64)
-            return self.heads if len(own) == end - begin else self.heads.retimed(own[begin:end], "hold")
-        return self.heads.retimed(np.array([float(time) for time in self.whole[begin:end]]), self.end_policy)
+            own = np.asarray(heads.times, np.float64)
+            return heads if len(own) == end - begin else heads.retimed(own[begin:end], "hold")
+        return heads.retimed(np.array([float(time) for time in self.whole[begin:end]]), self.end_policy)
 
     def _pictures(self, first: int) -> Iterator[Frame]:
         frames = self.footage.frames(0 if self.holds_still else first)

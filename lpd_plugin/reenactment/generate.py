@@ -61,6 +61,10 @@ class GeneratedHeads(Heads):
         heads._drawing = self._drawing
         return heads
 
+    @property
+    def moments(self) -> np.ndarray:
+        return self.pose.moments
+
     def fingerprint(self) -> str:
         digest = hashlib.sha256(f"{self.pose.fingerprint()} {self.model.digest}".encode())
         digest.update(self.identity.pictures.tobytes() + self.identity.mattes.tobytes())

@@ -43,5 +43,10 @@ class Heads(ABC):
     def fingerprint(self) -> str:
         """A hex digest of everything the pictures depend on."""
 
+    @property
+    def moments(self) -> np.ndarray:
+        """(N,) seconds in the driving clip that each head comes from; the times where nothing else is known."""
+        return self.times
+
     def __len__(self) -> int:
         return len(self.times)

@@ -14,6 +14,7 @@ from ..video.clip import Clip
 from ..video.track import Track
 from .crops import encode_crops, head_crops
 from .heads import END_POLICIES
+from .performance.parts import DescriptorParts, parts_of
 
 MICRO_BATCH = 8
 MAX_BRIDGED = 1.0  # seconds without a head that interpolation may bridge
@@ -33,6 +34,7 @@ class Pose:
     duration: float
     weights: str
     source_times: np.ndarray | None = None  # (N,) where in the driving clip each moment was; None = times
+    parts: DescriptorParts | None = None  # what the numbers mean, where that is known
 
     @property
     def moments(self) -> np.ndarray:
@@ -43,8 +45,8 @@ class Pose:
         return len(self.times)
 
     def fingerprint(self) -> str:
-        """Hex digest of the numbers and the weights."""
-        digest = hashlib.sha256(self.weights.encode())
+        """Hex digest of the numbers, the moments and the weights."""
+        digest = hashlib.sha256(f"{self.weights} {self.duration!r}".encode())
         for array in (self.times, self.descriptors, self.present):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
@@ -56,25 +58,6 @@ class Pose:
             self, times=(last - self.times[::-1]).copy(), descriptors=self.descriptors[::-1].copy(),
             present=self.present[::-1].copy(), source_times=self.moments[::-1].copy(),
         )  # fmt: skip
-
-    def smoothed(self, seconds: float) -> "Pose":
-        """Descriptors averaged over time by a Gaussian of that sigma: zero-phase, so nothing lags."""
-        if seconds <= 0 or len(self) < 2:
-            return self
-        out = self.descriptors.copy()
-        seen = np.flatnonzero(self.present)
-        for row in seen:
-            near = seen[np.abs(self.times[seen] - self.times[row]) <= 4 * seconds]
-            weight = np.exp(-0.5 * ((self.times[near] - self.times[row]) / seconds) ** 2)
-            out[row] = (weight[:, None] * self.descriptors[near]).sum(0) / weight.sum()
-        return replace(self, descriptors=out)
-
-    def amplified(self, factor: float) -> "Pose":
-        """Every descriptor moved away from the performance's mean (1 leaves it, 0 freezes it)."""
-        if not self.present.any():
-            return self
-        mean = self.descriptors[self.present].mean(0)
-        return replace(self, descriptors=(mean + factor * (self.descriptors - mean)).astype(np.float32))
 
     def sampled(self, times: np.ndarray, end_policy: str) -> "Pose":
         """The performance at other moments: descriptors interpolate linearly between neighbours.
@@ -101,7 +84,10 @@ class Pose:
             bridged |= wanted >= self.times[seen[-1]]
         source = (1 - weight) * self.moments[before] + weight * self.moments[after]
         there = alive & bridged
-        return Pose(np.asarray(times, np.float64), mixed.astype(np.float32), there, self.duration, self.weights, source)
+        descriptors = mixed.astype(np.float32)
+        return replace(
+            self, times=np.asarray(times, np.float64), descriptors=descriptors, present=there, source_times=source
+        )
 
 
 def _folded(times: np.ndarray, duration: float, last: float, policy: str) -> tuple[np.ndarray, np.ndarray]:
@@ -146,7 +132,8 @@ def encode_pose(model: ReenactmentModel, clip: Clip, track: Track, progress: Pro
     if not present.any():
         source = model.configuration.pose_source
         raise BadInput(f"The pose descriptor '{source}' sees no face in {clip.describe()}; choose another driving clip.")
-    return Pose(track.times.copy(), descriptors, present, _duration(clip, track), model.digest)
+    duration, parts = _duration(clip, track), parts_of(model)
+    return Pose(track.times.copy(), descriptors, present, duration, model.digest, parts=parts)
 
 
 def _duration(clip: Clip, track: Track) -> float:

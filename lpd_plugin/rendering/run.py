@@ -16,7 +16,7 @@ from ..graph.node import Context
 from ..graph.registry import node_classes
 from ..graph.workflow import Workflow
 from ..progress import Progress, Task
-from ..whole_files import checked_target
+from ..video.writer import check_output
 from . import codecs  # noqa: F401  registers how identities and tracks are kept on disk
 from .presets import load_preset
 
@@ -103,7 +103,7 @@ def check_outputs(workflow: Workflow) -> None:
             if not getattr(widget, "writes", False) or not target or not isinstance(target, str):
                 continue
             try:
-                checked_target(target, bool(call.constants.get("overwrite", False)))
+                check_output(target, bool(call.constants.get("overwrite", False)))
             except BadInput as error:
                 raise BadInput(f"node {node_id} ({call.class_type}): {error}") from error
 

@@ -53,7 +53,7 @@ class AudioFeeder:
             self._note(f"the audio is {codec}, which {self._format.container} cannot hold, and is left out.")
             return
         self._note(f"the audio is {codec}, which {self._format.container} cannot hold, and is re-encoded as {otherwise}.")
-        target = self._output.add_stream(otherwise, rate=stream.codec_context.sample_rate)
+        target = self._output.add_stream(otherwise, rate=_taken_rate(otherwise, stream.codec_context.sample_rate))
         target.codec_context.layout = _named_layout(stream.codec_context.layout)
         self._targets[stream.index] = (target, False)
 
@@ -130,6 +130,12 @@ class AudioFeeder:
 
     def close(self) -> None:
         self._container.close()
+
+
+def _taken_rate(codec: str, rate: int) -> int:
+    """The rate itself where the encoder takes it (Opus takes five only), else the next above, else its highest."""
+    taken = sorted(av.Codec(codec, "w").audio_rates or [rate])
+    return next((possible for possible in taken if possible >= rate), taken[-1])
 
 
 def _named_layout(layout: av.AudioLayout) -> av.AudioLayout:

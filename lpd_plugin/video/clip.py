@@ -10,6 +10,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from .metadata import Metadata
+
 
 @dataclass(frozen=True)
 class ColourTags:
@@ -45,6 +47,8 @@ class ClipInfo:
     sample_aspect_ratio: Fraction = Fraction(1)
     is_still: bool = False  # one picture without a time of its own; holds as long as asked
     variable_rate: bool = False
+    premultiplied: bool = False  # of pictures with alpha: colours are multiplied by it already
+    metadata: Metadata = Metadata()
 
 
 @dataclass
@@ -72,6 +76,7 @@ class Clip(ABC):
     info: ClipInfo
     audio: AudioSource | None = None
     notes: tuple[str, ...] = ()  # sentences the user should see: what is damaged, missing, approximated
+    needs_alpha = False  # whether the pictures mean nothing without their alpha, as an element's
 
     @abstractmethod
     def frames(self, start: int = 0) -> Iterator[Frame]:

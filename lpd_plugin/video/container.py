@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 import av
 
 from ..errors import BadInput
+from .metadata import ALPHA_TAG, PREMULTIPLIED, Metadata, read_metadata
 from .pixel_formats import Orientation, orientation_of, to_planar, turned
 from .planes import tags_of
 from .timing import average_rate, constant_rate
@@ -61,6 +62,7 @@ def video_stream(container: av.container.InputContainer, path: str) -> av.VideoS
 
 def decoded(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
     """Every picture that can be decoded from here on; damaged packets are skipped, a torn file ends early."""
+    decoder = _decoder(stream)
     packets = container.demux(stream)  # ends with an empty packet, which flushes the decoder
     torn = False
     while not torn:
@@ -71,10 +73,25 @@ def decoded(container: av.container.InputContainer, stream: av.VideoStream) -> I
         except (av.FFmpegError, OSError):
             torn, packet = True, None
         try:
-            pictures = stream.decode(packet)
+            pictures = decoder.decode(packet)
         except (av.FFmpegError, OSError):
             pictures = []
         yield from pictures
+
+
+def _decoder(stream: av.VideoStream) -> av.CodecContext:
+    """The stream's own, except for VP9 with alpha: FFmpeg's own decoder leaves alpha out, libvpx's does not."""
+    own = stream.codec_context
+    if own.name != "vp9" or stream.metadata.get("alpha_mode") != "1":
+        return own
+    try:
+        decoder = av.CodecContext.create("libvpx-vp9", "r")
+    except ValueError:
+        return own
+    decoder.thread_type = "AUTO"
+    # Primaries and transfer stand in the container only.
+    decoder.color_primaries, decoder.color_trc = own.color_primaries, own.color_trc
+    return decoder
 
 
 @dataclass(frozen=True)
@@ -139,6 +156,9 @@ class MediaFile:
             if first is None:
                 raise BadInput(f"no frame of {path} can be decoded: it is damaged or not a video; export it again.")
             self.orientation: Orientation = orientation_of(first)
+            self.metadata: Metadata = read_metadata(container, stream, first)
+            alpha = container.metadata.get(ALPHA_TAG) or container.metadata.get(ALPHA_TAG.upper())  # Matroska's way
+            self.premultiplied = alpha == PREMULTIPLIED
             ratio = stream.sample_aspect_ratio or _fraction(stream.metadata.get(ASPECT_TAG))
         picture = turned(to_planar(first), self.orientation)
         self.stored = (first.width, first.height, first.format.name)

@@ -69,7 +69,16 @@ class FileClip(Clip):
             colour=media.colour,
             sample_aspect_ratio=media.sample_aspect_ratio,
             variable_rate=timeline.variable,
+            premultiplied=media.premultiplied,
+            metadata=media.metadata.later(self._frames_before(first)),
         )
+
+    def _frames_before(self, position: int) -> int:
+        """By how many frames of its timecode the file's frame `position` is after the first."""
+        timeline = self._media.timeline
+        if not timeline.variable or self._media.metadata.timecode is None or position >= len(timeline.times):
+            return position
+        return round(timeline.times[position] * self._media.metadata.timecode.nominal)
 
     @property
     def audio(self) -> AudioSource | None:

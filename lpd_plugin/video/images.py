@@ -10,9 +10,12 @@ import cv2
 import numpy as np
 
 from ..errors import BadInput
+from .clip import ColourTags
 from .colour import SRGB, UNSPECIFIED
 from .container import checked_file
-from .planes import picture_from_planes
+from .image_tags import tags_in
+from .planes import picture_from_planes, set_tags, tags_of
+from .transfer import from_linear
 
 _SRGB_GREY = replace(SRGB, matrix=UNSPECIFIED)
 SUFFIXES = frozenset(
@@ -24,10 +27,73 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     """The picture of an image file, upright as its EXIF says.
 
     uint8 or uint16 (floating-point files: 0..1 becomes 0..65535), shape (H, W), (H, W, 3) RGB or (H, W, 4) RGBA with
-    straight alpha. Raises BadInput when the file is missing or no image.
+    straight alpha. OpenEXR's linear light is coded by the curve that its attribute `lpd_colour` names, else sRGB's.
+    Raises BadInput when the file is missing or no image.
     """
-    path = checked_file(path)
+    return _read(checked_file(path))[0]
+
+
+def read_picture(path: str | os.PathLike) -> tuple[av.VideoFrame, dict[str, str]]:
+    """The picture of an image file as `image_to_picture` makes it, and the texts in it (see `image_tags.py`).
+
+    Primaries and transfer are those that a file of ours names (`lpd_colour`). Raises like `read_image`.
+    """
+    image, texts = _read(checked_file(path))
+    picture = image_to_picture(image)
+    if (named := _named_colour(texts)) is not None:
+        set_tags(picture, replace(tags_of(picture), primaries=named.primaries, transfer=named.transfer))
+    return picture, texts
+
+
+def _read(path: str) -> tuple[np.ndarray, dict[str, str]]:
     data = np.fromfile(path, np.uint8)  # cv2.imread cannot open every name on every system
+    texts = tags_in(data.tobytes()) if path.lower().endswith((".png", ".tif", ".tiff", ".exr")) else {}
+    if path.lower().endswith(".exr"):
+        named = _named_colour(texts)
+        return _read_exr(path, data, SRGB.transfer if named is None else named.transfer), texts
+    return _decoded(path, data), texts
+
+
+def _named_colour(texts: dict[str, str]) -> ColourTags | None:
+    try:
+        primaries, transfer = map(int, texts.get("lpd_colour", "").split())
+    except ValueError:
+        return None
+    return ColourTags(primaries=primaries, transfer=transfer)
+
+
+def _read_exr(path: str, data: np.ndarray, transfer: int) -> np.ndarray:
+    """uint16, straight; through FFmpeg, since OpenCV reads OpenEXR only where an environment variable allows it."""
+    decoder = av.CodecContext.create("exr", "r")
+    try:
+        picture = (decoder.decode(av.Packet(data.tobytes())) + decoder.decode(None))[0]
+        planes = _float_planes(picture)
+    except (av.FFmpegError, IndexError, ValueError):
+        raise BadInput(
+            f"{path} is no OpenEXR image that can be read: write it with half or float RGB(A) channels."
+        ) from None
+    if len(planes) == 1:
+        return unit_to_integers(from_linear(planes[0], transfer), 16)
+    green, blue, red, *alpha = planes
+    light = np.dstack([red, green, blue])
+    if not alpha:
+        return unit_to_integers(from_linear(light, transfer), 16)
+    # Where nothing covers, colours may glow without it; they are kept as they are.
+    covered = np.where(alpha[0] > 1e-4, alpha[0], 1)[..., None]
+    return unit_to_integers(np.dstack([from_linear(light / covered, transfer), alpha[0]]), 16)
+
+
+def _float_planes(picture: av.VideoFrame) -> list[np.ndarray]:
+    """Planes of a half or float picture, float32."""
+    kind = np.float16 if "f16" in picture.format.name else np.float32
+    if "f16" not in picture.format.name and "f32" not in picture.format.name:
+        raise ValueError(picture.format.name)
+    width = picture.width
+    lines = (np.frombuffer(plane, kind).reshape(picture.height, -1)[:, :width] for plane in picture.planes)
+    return [line.astype(np.float32) for line in lines]
+
+
+def _decoded(path: str, data: np.ndarray) -> np.ndarray:
     stored = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     if stored is None:
         raise BadInput(f"{path} is not an image that can be read: open it in an image program and save it as PNG.")

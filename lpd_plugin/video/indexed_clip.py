@@ -53,7 +53,11 @@ class IndexedClip(Clip):
     def info(self) -> ClipInfo:
         start, end = self._window
         stop = self._end if end is None else min(self._end, end)
-        return replace(self._whole_info, frame_count=len(self._span), duration=stop - start)
+        whole = self._whole_info
+        passed = 0 if not self._span else round(self._times[self._span[0]] * whole.rate)
+        return replace(
+            whole, frame_count=len(self._span), duration=stop - start, metadata=whole.metadata.later(passed)
+        )
 
     def timestamps(self) -> list[Fraction]:
         return [self._times[position] - self._window[0] for position in self._span]

@@ -16,12 +16,13 @@ def open_clip(
     path: str | os.PathLike,
     in_point: Fraction | float | str | None = None,
     out_point: Fraction | float | str | None = None,
-    rate: Fraction | float = 25,
+    rate: Fraction | float | None = None,
 ) -> Clip:
     """A video file, an image, a folder of images or a pattern (shot_%04d.png, shot_####.png, shot_*.png) as a clip.
 
     in_point, out_point: seconds ("2.5", "0:02.5") from the clip's start; stills have no time and ignore them.
-    rate: frames a second of an image sequence. Raises BadInput with one sentence for whatever cannot be used.
+    rate: frames a second of an image sequence (None: as its images say, else 25). Raises BadInput with one sentence
+    for whatever cannot be used.
     """
     path = os.path.expanduser(os.fspath(path))
     if os.path.isdir(path) or is_pattern(path):
@@ -29,5 +30,5 @@ def open_clip(
         return sequence if in_point is None and out_point is None else sequence.trimmed(in_point, out_point)
     path = checked_file(path)
     if os.path.splitext(path)[1].lower() in SUFFIXES:
-        return StillClip(path, rate)
+        return StillClip(path, 25 if rate is None else rate)
     return FileClip(path, in_point, out_point)

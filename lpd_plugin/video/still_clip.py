@@ -13,9 +13,12 @@ import numpy as np
 
 from ..errors import BadInput
 from .clip import ClipInfo
-from .images import SUFFIXES, image_to_picture, read_image
+from .images import SUFFIXES, image_to_picture, read_picture
+from .image_tags import rate_in
 from .indexed_clip import IndexedClip, as_rate
+from .metadata import ALPHA_TAG, PREMULTIPLIED, Metadata, carried
 from .planes import tags_of
+from .timecode import Timecode
 
 
 def info_of(picture: av.VideoFrame, rate: Fraction, count: int, **more) -> ClipInfo:
@@ -49,12 +52,12 @@ class StillClip(IndexedClip):
         if isinstance(source, np.ndarray):
             self._name = "a picture"
             image = np.ascontiguousarray(source)
+            self._only = image_to_picture(image)  # one picture is within any bound
             self._identity = (image.shape, image.dtype.str, hashlib.sha256(image).hexdigest())
         else:
-            image = read_image(source)
+            self._only, _ = read_picture(source)
             self._name = os.path.basename(source)
             self._identity = _state(os.path.abspath(source))
-        self._only = image_to_picture(image)  # one picture is within any bound
         rate = as_rate(rate)
         super().__init__(info_of(self._only, rate, 1, is_still=True), [Fraction(0)], 1 / rate)
 
@@ -80,22 +83,28 @@ class SequenceClip(IndexedClip):
     Raises BadInput when no image matches.
     """
 
-    def __init__(self, source: str | os.PathLike, rate: Fraction | float = 25):
+    def __init__(self, source: str | os.PathLike, rate: Fraction | float | None = None):
+        """rate: frames a second; None: what the first image says, else 25."""
         self._source = os.path.abspath(os.fspath(source))
         self._paths, numbers = _matching(self._source)
         self._states = [_state(path) for path in self._paths]
-        rate = as_rate(rate)
+        picture, texts = read_picture(self._paths[0])
+        rate = as_rate(rate if rate is not None else rate_in(texts) or 25)
         times = [(number - numbers[0]) / rate for number in numbers]
-        picture = image_to_picture(read_image(self._paths[0]))
         gaps = _gaps(numbers)
         if gaps:
             self.notes = (f"{self.describe()} lacks {gaps}: the frame before each gap lasts until the next.",)
-        info = info_of(picture, rate, len(times), variable_rate=bool(gaps))
+        timecode = Timecode.parse(texts.get("timecode", ""), rate)
+        metadata = Metadata(tuple(carried(texts).items()), timecode)
+        info = info_of(
+            picture, rate, len(times), variable_rate=bool(gaps), metadata=metadata,
+            premultiplied=texts.get(ALPHA_TAG) == PREMULTIPLIED,
+        )  # fmt: skip
         super().__init__(info, times, times[-1] + 1 / rate)
 
     def _picture(self, position: int) -> av.VideoFrame:
         path, info = self._paths[position], self._whole_info
-        picture = image_to_picture(read_image(path))
+        picture, _ = read_picture(path)
         if (picture.width, picture.height) != (info.width, info.height):
             raise BadInput(
                 f"{path} is {picture.width}x{picture.height}, but {os.path.basename(self._paths[0])} is "

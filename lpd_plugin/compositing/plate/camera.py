@@ -52,10 +52,15 @@ class CameraReference:
         return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
 
     def _background(self, box: CropBox | None) -> np.ndarray:
-        mask = np.full(self.grey.shape, 255, np.uint8)
-        if box is not None:
-            # Arms and shoulders reach beyond the square by about a third of its side.
-            left, right = box.left - box.side / 3, box.left + box.side * 4 / 3
-            columns = slice(max(0, int(left * self.scale)), max(0, int(right * self.scale)))
-            mask[max(0, int(box.top * self.scale)) :, columns] = 0
-        return mask
+        return background_mask(self.grey.shape, box, self.scale)
+
+
+def background_mask(shape: tuple[int, int], box: CropBox | None, scale: float) -> np.ndarray:
+    """uint8 of `shape`, a picture `scale` times the footage: 255 but for the head's square and all below it."""
+    mask = np.full(shape, 255, np.uint8)
+    if box is not None:
+        # Arms and shoulders reach beyond the square by about a third of its side.
+        left, right = box.left - box.side / 3, box.left + box.side * 4 / 3
+        columns = slice(max(0, int(left * scale)), max(0, int(right * scale)))
+        mask[max(0, int(box.top * scale)) :, columns] = 0
+    return mask

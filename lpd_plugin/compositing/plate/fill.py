@@ -24,7 +24,7 @@ def _pull(weighted: np.ndarray, weight: np.ndarray) -> np.ndarray:
             return np.where(weight[..., None] > 1e-3, weighted / total, mean).astype(np.float32)
         return weighted / total
     small_weight = cv2.pyrDown(weight)
-    small = cv2.pyrDown(weighted)
+    small = cv2.pyrDown(weighted).reshape(*small_weight.shape, -1)  # OpenCV drops a single channel
     # A coarse pixel half covered counts as fully known, or far colours would wash in at the rim.
     gain = np.minimum(1, 2 * small_weight) / np.maximum(small_weight, 1e-6)
     coarse = _pull(small * gain[..., None], small_weight * gain)
@@ -32,13 +32,21 @@ def _pull(weighted: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return weighted + (1 - weight)[..., None] * coarse
 
 
-def fill_smoothly(values: np.ndarray, known: np.ndarray, longest: int = 192) -> np.ndarray:
-    """As `push_pull`, worked out on a copy of at most `longest` pixels a side: the same look, little time."""
+LONGEST = 192  # pixels a side on which smooth completions are worked out
+
+
+def small_size(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Width and height, at most LONGEST, of the small copy of a picture of this shape (height, width, ...)."""
+    scale = min(1.0, LONGEST / max(shape[:2]))
+    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
+
+
+def fill_smoothly(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """As `push_pull`, worked out on a small copy: the same look, little time."""
     height, width = known.shape
-    scale = min(1.0, longest / max(height, width))
-    if scale == 1:
+    size = small_size(known.shape)
+    if size == (width, height):
         return push_pull(values, known)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
     weight = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     small = cv2.resize(values * known[..., None], size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1)
     small = small / np.maximum(weight, 1e-6)[..., None]

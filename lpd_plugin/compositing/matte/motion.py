@@ -1,0 +1,79 @@
+"""Where the pixels of one picture were in another: dense motion, and carrying mattes along it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from ..plate.fill import fill_smoothly
+
+WORKING_SIDE = 128  # longer side of the grey picture that motion is measured in, pixels
+CERTAIN = (0.8, 1.0)  # alpha from which on, and at which wholly, a pixel's own colour and motion are believed
+MARGIN = 0.012  # of the side: pixels that near to uncertain ones are not believed either
+
+
+@dataclass(frozen=True)
+class Motion:
+    """flow: (h, w, 2) float32, how far from each pixel of a picture its content lies in the other, in pixels x, y."""
+
+    flow: np.ndarray
+
+    @classmethod
+    def between(cls, picture: np.ndarray, other: np.ndarray, known: np.ndarray | None = None) -> "Motion":
+        """From `picture` to `other`, both grey (h, w) uint8 of one size, by dense inverse search (Kroeger et al. 2016).
+
+        Measured on copies of at most WORKING_SIDE pixels. known: (h, w) in [0, 1], where `picture` shows what moves; elsewhere
+        motion goes on smoothly from there.
+        """
+        height, width = picture.shape
+        scale = min(1.0, WORKING_SIDE / max(height, width))
+        if scale == 1:
+            return cls(_motion(picture, other, known))
+        small = max(1, round(width * scale)), max(1, round(height * scale))
+        parts = (part if part is None else cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (picture, other, known))
+        flow = cv2.resize(_motion(*parts), (width, height), interpolation=cv2.INTER_LINEAR)
+        return cls(flow * np.float32((width / small[0], height / small[1])))
+
+    def then(self, further: "Motion") -> "Motion":
+        """From the first picture to a third, over the second."""
+        return Motion(self.flow + self.carried(further.flow))
+
+    def carried(self, image: np.ndarray) -> np.ndarray:
+        """What the other picture (h, w) or (h, w, C), or its matte, looks like moved onto this one; same type."""
+        places = self.flow + _pixels(*self.flow.shape[:2])
+        return cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _motion(picture: np.ndarray, other: np.ndarray, known: np.ndarray | None) -> np.ndarray:
+    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(picture, other, None)
+    return flow if known is None else fill_smoothly(flow, known)
+
+
+@lru_cache(maxsize=4)
+def _pixels(height: int, width: int) -> np.ndarray:
+    """(height, width, 2) float32: every pixel's own x, y."""
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    return np.dstack(np.meshgrid(x, y))
+
+
+def inner_part(matte: np.ndarray) -> np.ndarray:
+    """(h, w) in [0, 1]: where a picture surely shows the head itself, some pixels inside the matte's edge."""
+    low, high = CERTAIN
+    margin = 2 * max(1, round(MARGIN * max(matte.shape))) + 1
+    sure = np.clip((matte - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
+    return cv2.erode(sure, np.ones((margin, margin), np.uint8), borderType=cv2.BORDER_REPLICATE)
+
+
+def grey_of(rgb: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
+    """Luma of a display-referred picture (h, w, 3) float32, as (h, w) uint8, for measuring motion.
+
+    known: (h, w) in [0, 1]; elsewhere the luma goes on smoothly from there, so that an edge which flickers is not taken for
+    one that moves.
+    """
+    grey = cv2.cvtColor(np.ascontiguousarray(rgb, np.float32), cv2.COLOR_RGB2GRAY)
+    if known is not None:
+        grey = fill_smoothly(grey[..., None], known)[..., 0]
+    return (np.clip(grey, 0, 1) * 255).astype(np.uint8)
