@@ -53,7 +53,8 @@ BAND = 0.04  # of the side: where errors of the edge are counted; what a network
 def laplacian(picture: np.ndarray, ridge: float = 1e-7) -> scipy.sparse.csr_matrix:
     """The matting Laplacian of 3 x 3 windows (Levin, Lischinski, Weiss 2008, equation 12)."""
     height, width = picture.shape[:2]
-    windows = np.lib.stride_tricks.sliding_window_view(np.arange(height * width).reshape(height, width), (3, 3)).reshape(-1, 9)
+    numbers = np.arange(height * width).reshape(height, width)
+    windows = np.lib.stride_tricks.sliding_window_view(numbers, (3, 3)).reshape(-1, 9)
     colours = picture.reshape(-1, 3)[windows].astype(np.float64)
     off = colours - colours.mean(1, keepdims=True)
     inverse = np.linalg.inv(np.einsum("kni,knj->kij", off, off) / 9 + ridge / 9 * np.eye(3))
@@ -132,7 +133,8 @@ def refinement(persons: list[str], car: np.ndarray, people: list[tuple[np.ndarra
             begun = time.process_time()
             made = [refine(coarse, known.picture) for known, coarse in cases]
             spent = (time.process_time() - begun) / len(cases)
-            print(f"| {name} | {len(cases)} | {method} | {errors([k.truth for k, _ in cases], made)} | {spent:.3f} |", flush=True)
+            off = errors([known.truth for known, _ in cases], made)
+            print(f"| {name} | {len(cases)} | {method} | {off} | {spent:.3f} |", flush=True)
 
 
 def errors(truths: list[np.ndarray], mattes: list[np.ndarray]) -> str:
@@ -167,9 +169,8 @@ def generated_guides(people: list[tuple[np.ndarray, np.ndarray]]) -> None:
 def flicker(pictures, mattes, truth) -> float:
     inner = [inner_part(matte) for matte in truth]
     greys = [grey_of(picture, part) for picture, part in zip(pictures, inner)]
-    return float(np.mean([
-        edge_flicker(mattes[i - 1], mattes[i], Motion.between(greys[i], greys[i - 1], inner[i])) for i in range(1, len(mattes))
-    ]))  # fmt: skip
+    motions = [Motion.between(now, before, part) for before, now, part in zip(greys, greys[1:], inner[1:])]
+    return float(np.mean([edge_flicker(*step) for step in zip(mattes, mattes[1:], motions)]))
 
 
 def generated(identity: str, driver: str, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -237,7 +238,8 @@ def boxes() -> None:
             late = -((made - true)[:, 0] @ pace) / (pace @ pace) if sway else 0.0
             tremor = np.abs(np.diff((made - true)[:, 1], 2)).mean()
             off = np.sqrt(((made - true) ** 2).mean())
-            print(f"| {2 * np.pi * swings * sway / 25:.0f} px a frame at most | {seconds} | {late:.2f} | {off:.2f} | {tremor:.2f} |")
+            pace = 2 * np.pi * swings * sway / 25
+            print(f"| {pace:.0f} px a frame at most | {seconds} | {late:.2f} | {off:.2f} | {tremor:.2f} |")
 
 
 def costs(truth: np.ndarray, picture: np.ndarray) -> None:

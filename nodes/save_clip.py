@@ -27,16 +27,28 @@ class SaveClip(Node):
         Choice("format", _formats, default="h264", tooltip="h264 plays everywhere; ffv1 is lossless; see docs/formats.md"),
         Bool("overwrite", default=False, tooltip="Replace an existing file"),
         Choice("first_number", ("1", "1001", "timecode"), default="1", tooltip="Of an image sequence's first file"),
+        File("report", default="", writes=True, tooltip="A CSV with a line a frame of what a composite did; empty for none"),
     )
     outputs = (Output("saved", types.VIDEO, tooltip="The written file as footage"),)
     output_node = True
 
-    def run(self, context: Context, clip, file, format, overwrite, first_number):
+    @classmethod
+    def check(cls, report, **_):
+        if report and not report.lower().endswith(".csv"):
+            return f"a report is a table; give a name that ends with .csv instead of {report}"
+        return None
+
+    def run(self, context: Context, clip, file, format, overwrite, first_number, report):
         import json
+
+        from lpd_plugin.errors import BadInput
 
         from lpd_plugin.video.open import open_clip
         from lpd_plugin.video.writer import write_clip
 
+        made = getattr(clip, "report", None)
+        if report and made is None:
+            raise BadInput("A report tells of a composite; this clip is none: leave 'report' empty.")
         metadata = {"lpd_graph": json.dumps(dict(context.graph))} if context.graph else {}
         number = first_number if first_number == "timecode" else int(first_number)
         result = write_clip(clip, file, format, context.progress, metadata, overwrite, number)
@@ -45,6 +57,8 @@ class SaveClip(Node):
         if result.first_file != result.path:
             context.note(f"{result.frames} images are in {result.path}")
         context.saved_file(result.first_file)
+        if report:
+            context.saved_file(made.write_csv(report, overwrite))
         return (open_clip(result.path, rate=clip.info.rate),)
 
 

@@ -12,8 +12,8 @@ from lpd_plugin.learning.adaptation.views import Frames, farthest_points, split_
 
 
 def curve(*values: tuple[int, float, float]) -> Curve:
-    """From (step, reconstruction, pose)."""
-    return Curve(tuple(Measurement(step, error, pose, 0.4) for step, error, pose in values))
+    """From (step, reconstruction, pose); the identity's error falls with the reconstruction's."""
+    return Curve(tuple(Measurement(step, error, pose, error / 2) for step, error, pose in values))
 
 
 def frames(count: int) -> Frames:
@@ -42,10 +42,17 @@ def test_likeness_bought_with_the_pose_is_not_chosen():
     assert one.chosen.step == 60 and one.settled
 
 
+def test_looking_like_the_person_counts_as_much_as_exactness():
+    start = Measurement(0, 0.5, 1.0, 0.4)
+    liker, rebuilt = Measurement(15, 0.5, 1.0, 0.2), Measurement(21, 0.25, 1.0, 0.4)
+    assert Curve((start, liker)).costs() == pytest.approx([1, 0.75]) == Curve((start, rebuilt)).costs()
+    assert Curve((start, liker, Measurement(21, 0.5, 1.0, 0.28))).chosen == liker
+
+
 def test_a_pose_that_is_lost_at_first_and_found_again_does_not_end_the_search():
     one = curve((0, 0.72, 0.83), (15, 0.54, 0.9), (21, 0.52, 0.95), (29, 0.49, 0.93), (41, 0.47, 0.92))
     assert not one.settled
-    later = Curve((*one.measurements, Measurement(58, 0.43, 0.8, 0.4)))
+    later = Curve((*one.measurements, Measurement(58, 0.43, 0.8, 0.215)))
     assert later.chosen.step == 58
 
 
@@ -70,7 +77,7 @@ def test_a_curve_survives_its_rows_and_its_table_marks_the_chosen_step():
 
 
 def test_the_drawn_curve_falls_where_the_error_falls():
-    picture = curve((0, 1.0, 1.0), (100, 0.5, 1.0)).picture().astype(int)
+    picture = Curve((Measurement(0, 1.0, 1.0, 0.4), Measurement(100, 0.5, 1.0, 0.35))).picture().astype(int)
     red = (picture[..., 0] > 180) & (picture[..., 1:].max(-1) < 90)
     red[:30] = False  # the legend
     rows = [np.flatnonzero(red[:, x]).mean() for x in (80, 560)]

@@ -48,7 +48,7 @@ def test_every_shipped_preset_is_a_valid_graph(lpd, preset):
 
 def test_the_weights_say_that_they_are_for_research_and_evaluation(lpd):
     code, out, _ = lpd("weights", "info")
-    assert code == 0 and out.count("For research and evaluation") == 2
+    assert code == 0 and out.count("For research and evaluation") == 3
 
 
 def test_an_unknown_preset_is_refused_with_the_nearest_name(lpd):

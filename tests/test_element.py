@@ -135,7 +135,7 @@ def test_the_node_gives_an_element_and_saving_one_without_alpha_is_refused(talki
     assert element.info.premultiplied and coded_rgb(next(element.frames()).picture)[1].max() > 0.9
     save = node_classes()["LPDSaveClip"]()
     with pytest.raises(BadInput, match="head element over .* is transparent, which the format h264 cannot hold"):
-        save.run(Context(), element, str(tmp_path / "out.mp4"), "h264", False, "1")
+        save.run(Context(), element, str(tmp_path / "out.mp4"), "h264", False, "1", "")
     part = element.trimmed(0, element.timestamps()[2])
-    (saved,) = save.run(Context(), part, str(tmp_path / "out.####.png"), "png", False, "1001")
+    (saved,) = save.run(Context(), part, str(tmp_path / "out.####.png"), "png", False, "1001", "")
     assert saved.info.pixel_format == "gbrap16le" and (tmp_path / "out.1002.png").is_file()

@@ -97,7 +97,7 @@ def test_the_contact_sheet_has_a_row_for_everything_and_a_column_a_moment(astron
     render_preset("preview", {"footage": astronaut, "driver": short, "output": sheet, "moments": 3}, Progress(), cache=False)
     picture = cv2.imread(str(sheet))
     height, width = picture.shape[:2]
-    assert height == 5 * 222 and width % 3 == 0
+    assert height == 6 * 222 and width % 3 == 0
     source = picture[22:222]
     assert source.std() > 20 and np.array_equal(source[:, : width // 3], source[:, width // 3 : 2 * (width // 3)])
 

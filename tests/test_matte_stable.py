@@ -35,10 +35,8 @@ def flicker(pictures: np.ndarray, mattes: np.ndarray, truth: np.ndarray) -> floa
     """Mean edge flicker; motion is measured with the true mattes, so that all are compared by the same motion."""
     inner = [inner_part(matte) for matte in truth]
     greys = [grey_of(picture, part) for picture, part in zip(pictures, inner)]
-    steps = range(1, len(mattes))
-    return float(np.mean([
-        edge_flicker(mattes[i - 1], mattes[i], Motion.between(greys[i], greys[i - 1], inner[i])) for i in steps
-    ]))  # fmt: skip
+    motions = [Motion.between(now, before, part) for before, now, part in zip(greys, greys[1:], inner[1:])]
+    return float(np.mean([edge_flicker(*step) for step in zip(mattes, mattes[1:], motions)]))
 
 
 def steadied(pictures, mattes, **options) -> np.ndarray:
@@ -102,6 +100,12 @@ def test_a_frame_is_the_same_wherever_iteration_began(talking, reach):
     assert heads.reach == reach
     late = np.stack([head.matte for head in heads])
     assert np.array_equal(late[reach:], whole[4 + reach :])
+
+
+def test_the_window_reaches_as_far_ahead_as_back_so_that_time_reversed_gives_the_same_mattes(talking):
+    pictures, trembling = talking[0], shaken(talking[1])
+    backwards = steadied(pictures[::-1], trembling[::-1])[::-1]
+    assert np.abs(backwards - steadied(pictures, trembling)).max() < 1e-5
 
 
 def test_nothing_is_averaged_over_a_moment_without_a_head_or_over_a_change_of_scene(talking):

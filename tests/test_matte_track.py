@@ -62,8 +62,9 @@ def test_stretches_and_shots_are_smoothed_each_for_itself():
     calm = steadied(track, 0.3)
     assert np.abs(calm.centre[:60] - 300).max() < 1e-3 and np.abs(calm.centre[60:] - 700).max() < 1e-3
     assert not calm.present[20:30].any() and np.array_equal(calm.centre[20:30], track.centre[20:30])
-    first = steadied(replace(track, **{n: getattr(track, n)[:20] for n in ("times", "centre", "side", "confidence", "origin")}), 0.3)
-    assert np.array_equal(calm.side[:20], first.side)
+    parts = ("times", "centre", "side", "confidence", "origin")
+    alone = steadied(replace(track, **{name: getattr(track, name)[:20] for name in parts}), 0.3)
+    assert np.array_equal(calm.side[:20], alone.side)
 
 
 def test_squares_set_by_hand_stay_and_the_frames_beside_them_go_along():

@@ -1,10 +1,10 @@
-"""Edges, grain and fine detail of a head are measured in the footage and given to the generated head."""
+"""Edges and grain are measured in the footage and given to the generated head."""
 
 import cv2
 import numpy as np
 import pytest
+from composite_media import fixed_track, flat_picture
 
-from lpd_plugin.compositing.head.detail import DetailBank, Reference, inject, steady_weights
 from lpd_plugin.compositing.head.enlarge import enlarged
 from lpd_plugin.compositing.head.grain import Grain, measure_grain
 from lpd_plugin.compositing.head.sharpness import edge_spread, match_sharpness
@@ -22,8 +22,6 @@ from lpd_plugin.compositing.picture.region import Rect, box_rect, read_region
 from lpd_plugin.errors import BadInput
 from lpd_plugin.reenactment.heads import Head
 from lpd_plugin.video.open import open_clip
-from lpd_plugin.video.track import CropBox
-from composite_media import fixed_track, flat_picture
 
 # Squares of heads in the shared footage, inside the picture: left, top, side.
 FILMED = {
@@ -32,7 +30,6 @@ FILMED = {
     "foot_06_profile.mp4": (255, 0, 361),
     "foot_08_static_vertical.mp4": (340, 402, 476),
 }
-ALL = np.ones((256, 256), np.float32)
 
 
 def blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
@@ -181,85 +178,6 @@ def test_sharpening_makes_no_halos_and_stays_bounded():
     assert flat.max() < 1e-3
 
 
-# Detail
-
-
-@pytest.fixture(scope="module")
-def neighbours(footage) -> dict[str, list[np.ndarray]]:
-    return {name: squares(footage, name, (3, 4, 5, 6, 7)) for name in FILMED}
-
-
-def reference(square: np.ndarray) -> Reference:
-    side = square.shape[0]
-    return Reference.of(Look(CropBox(0, 0, side), Rect(0, 0, side, side), square))
-
-
-def brought_down(square: np.ndarray) -> np.ndarray:
-    return cv2.resize(square, (256, 256), interpolation=cv2.INTER_AREA)
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    return float(-10 * np.log10(np.square(a - b).mean()))
-
-
-@pytest.mark.parametrize("name, least", [("foot_01", 1.0), ("foot_03", 4.0), ("foot_06", 6.0)])
-def test_detail_of_a_neighbouring_frame_brings_a_head_nearer_to_the_truth(neighbours, name, least):
-    frames = next(one for key, one in neighbours.items() if key.startswith(name))
-    truth, side = frames[2], frames[2].shape[0]
-    box, rect = CropBox(0, 0, side), Rect(0, 0, side, side)
-    bank, small = DetailBank([reference(frames[1]), reference(frames[3])]), brought_down(frames[2])
-    plain = enlarged(small, box, rect)
-    detailed = inject(plain, [bank.agreements(small, ALL)], box, rect)
-    assert psnr(detailed, truth) > psnr(plain, truth) + least
-
-
-def test_detail_of_another_person_is_not_taken(neighbours):
-    for name, frames in neighbours.items():
-        side = frames[2].shape[0]
-        box, rect = CropBox(0, 0, side), Rect(0, 0, side, side)
-        bank = DetailBank([reference(other[2]) for key, other in neighbours.items() if key != name])
-        small = brought_down(frames[2])
-        window = [bank.agreements(small, ALL)]
-        assert max(weight.max() for weight in steady_weights(window)) < 0.02
-        plain = enlarged(small, box, rect)
-        assert np.array_equal(inject(plain, window, box, rect), plain)
-
-
-def test_detail_goes_where_it_would_come_and_go(neighbours):
-    """Of five frames one does not agree: there is none in the frames around, and less beside them."""
-    frames = neighbours["foot_03_moving_camera.mp4"]
-    bank = DetailBank([reference(frames[2])])
-    good = bank.agreements(brought_down(frames[2]), ALL)
-    bad = bank.agreements(brought_down(neighbours["foot_08_static_vertical.mp4"][2]), ALL)
-    assert bad[0].whole < 0.05 < 0.95 < good[0].whole
-    steady, beside, middle = ([good] * 5, [bad] + [good] * 4, [good, good, bad, good, good])
-    levels = [float(steady_weights(window)[0].mean()) for window in (steady, beside, middle)]
-    assert levels[0] > 0.8
-    assert levels[2] == 0
-    assert 0 < levels[1] < levels[0]
-
-
-def test_detail_does_not_depend_on_what_was_asked_before(neighbours):
-    frames = neighbours["foot_01_static_1080p.mp4"]
-    small = [brought_down(one) for one in frames]
-    one, other = DetailBank([reference(frames[0])]), DetailBank([reference(frames[0])])
-    for earlier in small[:3]:
-        one.agreements(earlier, ALL)
-    first, second = one.agreements(small[3], ALL)[0], other.agreements(small[3], ALL)[0]
-    assert np.array_equal(first.flow, second.flow) and np.array_equal(first.weight, second.weight)
-
-
-def test_a_bank_remembers_frames_of_a_clip_with_a_head_and_little_of_each(footage):
-    clip = open_clip(footage / "foot_03_moving_camera.mp4")
-    times = [float(t) for t in clip.timestamps()]
-    track = fixed_track(times, (770, 250), 532.4, (1280, 720), absent=(20,))
-    bank = DetailBank.of_footage(clip, track, (0, 20, 40, 10_000))
-    assert len(bank.references) == 2
-    assert all(one.grey.nbytes + one.detail.nbytes < 2.2e6 for one in bank.references)
-    larger = fixed_track(times, (640, 360), 1400.0, (1280, 720))  # also beyond the picture
-    assert DetailBank.of_footage(clip, larger, (0,)).references[0].detail.shape == (1024, 1024)
-
-
 # All of it
 
 
@@ -356,24 +274,6 @@ def test_options_that_are_off_change_nothing(filmed, texture):
     nothing = measure_texture([], TextureOptions())
     assert np.array_equal(nothing.apply(head, alpha, 0, filmed.box, filmed.rect), head)
     assert np.array_equal(texture.apply(head, np.zeros_like(alpha), 0, filmed.box, filmed.rect), head)
-
-
-def test_detail_is_added_through_the_whole_step_where_it_fits(neighbours):
-    frames = neighbours["foot_03_moving_camera.mp4"]
-    side = frames[2].shape[0]
-    box, rect, alpha = CropBox(0, 0, side), Rect(0, 0, side, side), np.ones((side, side), np.float32)
-    bank = DetailBank([])
-    window = [bank.agreements(brought_down(one), ALL, own=reference(one)) for one in frames]
-    head = enlarged(brought_down(frames[2]), box, rect)
-    results = {
-        amount: Texture(TextureOptions(detail=amount), 1.5 / side, 0.8, Grain(np.zeros((8, 3)))).apply(
-            head, alpha, 2, box, rect, window
-        )
-        for amount in (0.0, 0.5, 1.0)
-    }
-    errors = [np.square(results[amount] - frames[2]).mean() for amount in (0.0, 0.5, 1.0)]
-    assert errors[2] < errors[1] < errors[0]
-    assert psnr(results[1.0], frames[2]) > psnr(head, frames[2]) + 3
 
 
 @pytest.mark.parametrize("options", [{"sharpness": 1.5}, {"grain": -0.1}, {"detail": 2}, {"seed": -1}])

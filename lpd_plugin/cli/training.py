@@ -130,6 +130,24 @@ def painter(folder, heads, start, reader, steps, side, rate, pairs, strangers, d
 
 
 @train.command()
+@click.option("-o", "--folder", required=True, type=click.Path(), help="The run's folder.")
+@click.option("--heads", required=True, type=click.Path(), help="Heads to train on: a folder or a packed file (docs/data.md).")
+@click.option("--face-features", required=True, type=click.Path(), help="Weights of the face recogniser that teaches.")
+@click.option("--steps", default=1800, show_default=True, type=click.IntRange(1), help="Steps in all.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+def likeness(folder, heads, face_features, steps, device) -> None:
+    """Train what tells whom a head shows, for adaptation: a recogniser of our own, taught by another's answers."""
+    from ..learning.data.any_heads import open_heads
+    from ..learning.devices import chosen_device
+    from ..learning.likeness_training import LikenessConfig, LikenessTraining
+
+    store, others = (open_heads(heads, split, 256) for split in ("train", "val"))
+    with progress_for(False) as progress:
+        config = LikenessConfig(face_features, steps=steps)
+        LikenessTraining(config, store, Path(folder), str(chosen_device(device)), others).run(progress)
+
+
+@train.command()
 @click.argument("run", type=click.Path())
 @click.option("-o", "--output", required=True, type=click.Path(), help="The weights file to write.")
 @click.option("--heads", default=None, type=click.Path(), help="Heads for the bank of poses; default: the run's.")

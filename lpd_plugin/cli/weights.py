@@ -13,7 +13,7 @@ def weights() -> None:
 @weights.command()
 @click.argument("names", nargs=-1)
 def info(names) -> None:
-    """Show what NAMES ('compact', 'matte' or files; default: all embedded) hold and how they were trained."""
+    """Show what NAMES ('compact', 'matte', 'likeness' or files; default: all embedded) hold and how they were trained."""
     from ..weights.files import EMBEDDED, weights_info
 
     for name in names or EMBEDDED:

@@ -118,6 +118,7 @@ class CompositeClip(Clip):
         for frame, layer in self.layers(start):
             if layer is not None and layer.alpha.any():
                 picture = blend_region(frame.picture, layer.rect, layer.rgb, layer.alpha)
+                self.report.table.check_outside(frame.index, frame.picture, picture, layer.rect)
                 frame = Frame(frame.index, frame.time, picture)
             yield frame
 

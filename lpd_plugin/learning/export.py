@@ -9,6 +9,7 @@ import torch
 
 from ..errors import BadInput
 from ..networks.configurations import LATENT, Configuration, configuration, driven_by
+from ..networks.face_recogniser import FaceRecogniser
 from ..networks.matte import HeadMatte
 from ..networks.model import ReenactmentModel, at_size
 from ..weights.files import PoseDescriptor, file_digest, save_weights
@@ -32,11 +33,12 @@ def export_run(run: Path, output: Path, heads: str | None = None, generator_only
     """
     tensors, extra = read_checkpoint(run / "checkpoint.safetensors")
     training = {"steps": extra["step"], "hours": round(extra.get("seconds", 0) / 3600, 2), **_kept(extra["config"])}
-    if any(key.startswith("module/matte/") for key in tensors):
-        matte = HeadMatte()
-        matte.load_state_dict(module_state(tensors, "average"))
-        save_weights(output, matte, "matte", "matte", training)
-        return f"{output}: head matte after {extra['step']} steps"
+    for kind, build in (("matte", HeadMatte), ("likeness", FaceRecogniser)):
+        if any(key.startswith(f"module/{kind}/") for key in tensors):
+            part = build()
+            part.load_state_dict(module_state(tensors, "average"))
+            save_weights(output, part, kind, kind, training)
+            return f"{output}: {kind} network after {extra['step']} steps"
     config, state = extra["config"], module_state(tensors, "average")
     full, pose = configuration(config["configuration"]), config.get("pose", LATENT)
     plain = generator_only or pose != LATENT

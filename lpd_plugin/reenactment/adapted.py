@@ -14,6 +14,7 @@ from ..networks.discriminator import Discriminator
 from ..networks.matte import HeadMatte
 from ..networks.model import ReenactmentModel
 from ..progress import Progress
+from ..weights.files import load_likeness
 from .identity import Identity, encode_identity, require_same_weights
 
 
@@ -33,7 +34,8 @@ def adapt_identity(
         return replace(identity, about={**identity.about, "adaptation": {"steps": 0, "curve": []}})
     if identity.adapted:
         identity = encode_identity(model, identity.pictures, identity.weights_name)
-    adapted = adapt(model, matte, identity.pictures, identity.embedding, config, progress, discriminator)
+    likeness = load_likeness(device=str(model.generator.constant.device))
+    adapted = adapt(model, matte, identity.pictures, identity.embedding, config, progress, discriminator, likeness)
     record = {
         "steps": adapted.steps, "chosen": config.steps is None, "seed": config.seed,
         "judged_by": "altered views of the pictures" if adapted.altered else "pictures held out",

@@ -52,7 +52,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Preset:
-    """A named graph with parameters; `graph` holds "$name" where a parameter's value goes."""
+    """A named graph with parameters; `graph` holds "$name" where a parameter's value goes.
+
+    A node may say `when: $name`: it and the links to it are left out where that parameter is empty or false.
+    """
 
     name: str
     description: str
@@ -78,7 +81,7 @@ class Preset:
                 raise BadInput(f"Preset '{self.name}' needs '{name}' ({parameter.help}); give it with --set {name}=...")
             else:
                 filled[name] = parameter.default
-        return parse_workflow(_filled(self.graph, filled), source=f"preset '{self.name}'")
+        return parse_workflow(_wanted(_filled(self.graph, filled)), source=f"preset '{self.name}'")
 
 
 def preset_folder() -> Path:
@@ -146,6 +149,20 @@ def _filled(value: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(value, str) and value.startswith("$"):
         return values[value[1:]]
     return value
+
+
+def _wanted(graph: dict[str, Any]) -> dict[str, Any]:
+    """The graph without the nodes whose `when` is empty or false, and without the links to them."""
+    missing = {number for number, node in graph.items() if isinstance(node, dict) and not node.get("when", True)}
+    kept = {}
+    for number, node in graph.items():
+        if number in missing:
+            continue
+        if isinstance(node, dict):
+            inputs = {k: v for k, v in node.get("inputs", {}).items() if not (isinstance(v, list) and v and v[0] in missing)}
+            node = {key: value for key, value in node.items() if key != "when"} | {"inputs": inputs}
+        kept[number] = node
+    return kept
 
 
 def _as_bool(given: Any) -> bool:

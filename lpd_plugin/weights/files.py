@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,13 +16,14 @@ from safetensors import SafetensorError, safe_open
 from ..errors import BadInput
 from ..networks.configurations import LATENT, Configuration, configuration, driven_by
 from ..networks.discriminator import Discriminator
+from ..networks.face_recogniser import FaceRecogniser
 from ..networks.layers import fold_spectral_norm
 from ..networks.matte import HeadMatte
 from ..networks.model import ReenactmentModel, at_size
 from ..whole_files import write_tensors
 
 FOLDER = Path(__file__).parent
-EMBEDDED = {"compact": "compact.safetensors", "matte": "matte.safetensors"}
+EMBEDDED = {name: f"{name}.safetensors" for name in ("compact", "matte", "likeness")}
 # What a weights file may hold beside the model: kept for whoever trains or adapts on, and of one person.
 DISCRIMINATOR, OWN_IDENTITY = "discriminator.", "own_identity"
 KEPT_WHOLE = (
@@ -52,7 +53,7 @@ class WeightsInfo:
     without a painter draws, 0 = as configured."""
 
     path: Path
-    kind: str  # "reenactment" or "matte"
+    kind: str  # "reenactment", "matte" or "likeness"
     configuration: str
     note: str
     training: dict
@@ -70,7 +71,7 @@ class WeightsInfo:
 
 
 def weights_path(name: str | os.PathLike) -> Path:
-    """The file behind "compact" or "matte" (embedded) or a path. Raises `BadInput` if there is none."""
+    """The file behind "compact", "matte" or "likeness" (embedded) or a path. Raises `BadInput` if there is none."""
     path = FOLDER / EMBEDDED[str(name)] if str(name) in EMBEDDED else Path(name)
     if not path.is_file():
         raise BadInput(f"There are no weights at {path}; give the path of a .safetensors file or 'compact'.")
@@ -188,20 +189,26 @@ def load_discriminator(name: str | os.PathLike = "compact", device: str = "cpu")
 def load_matte(name: str | os.PathLike = "matte", device: str = "cpu") -> HeadMatte:
     """The head matte network, float32, evaluation mode. Raises like `load_model`."""
     path = weights_path(name)
-    return _load_matte(str(path), file_digest(path), device)
+    return _load_part(str(path), file_digest(path), device, "matte", HeadMatte)
 
 
-@functools.lru_cache(maxsize=2)
-def _load_matte(path: str, digest: str, device: str) -> HeadMatte:
+def load_likeness(name: str | os.PathLike = "likeness", device: str = "cpu") -> FaceRecogniser:
+    """The likeness judge: whom a head crop shows; float32, evaluation mode. Raises like `load_model`."""
+    path = weights_path(name)
+    return _load_part(str(path), file_digest(path), device, "likeness", FaceRecogniser)
+
+
+@functools.lru_cache(maxsize=4)
+def _load_part(path: str, digest: str, device: str, kind: str, build: Callable[[], torch.nn.Module]) -> torch.nn.Module:
     info = weights_info(path)
-    if info.kind != "matte":
-        raise BadInput(f"{path} holds weights of kind '{info.kind}', not of a head matte network.")
+    if info.kind != kind:
+        raise BadInput(f"{path} holds weights of kind '{info.kind}', not of kind '{kind}'.")
     with torch.inference_mode(False):
-        matte = HeadMatte()
-        _fill(matte, _state(path), path)
-        matte = matte.to(device).eval().requires_grad_(False)
-    matte.digest = digest
-    return matte
+        part = build()
+        _fill(part, _state(path), path)
+        part = part.to(device).eval().requires_grad_(False)
+    part.digest = digest
+    return part
 
 
 def _state(path: str) -> dict[str, torch.Tensor]:

@@ -137,17 +137,28 @@ def moved_detail(
 def steady_weights(window: Sequence[Sequence[Agreement]]) -> list[np.ndarray]:
     """The middle frame's weights, one (256, 256) a reference, steady in time: the least of the frames near each, averaged
     over the window, so that detail comes and goes over several frames; none where the flow jerks."""
-    middle = window[len(window) // 2]
-    wholes = [_steady([frame[k].whole for frame in window]) for k in range(len(middle))]
-    best = max(wholes, default=0)
-    result = []
-    for k, one in enumerate(middle):
-        around = np.mean([frame[k].flow for frame in window], axis=0)
-        smooth = np.exp(-np.square(one.flow - around).sum(-1) / JERK**2)
+    wholes = [_steady([frame[k].whole for frame in window]) for k in range(len(window[0]))]
+    best, result = max(wholes, default=0), []
+    for k, whole in enumerate(wholes):
         # Of several references the better ones, but without a switch from one to the next.
-        share = wholes[k] * (wholes[k] / max(best, 1e-6)) ** 4
-        result.append(_steady([frame[k].weight for frame in window]) * smooth * share)
+        share = whole * (whole / max(best, 1e-6)) ** 4
+        here = [frame[k] for frame in window]
+        if share < 0.01:
+            result.append(np.zeros((SIDE, SIDE), np.float32))
+            continue
+        weights = [one.weight * smooth for one, smooth in zip(here, _smoothness(here))]
+        result.append(_steady(weights) * np.float32(share))
     return result
+
+
+def _smoothness(frames: Sequence[Agreement]) -> list:
+    """For each frame 1 where its flow is the mean of its neighbours', towards 0 where not; the ends' as beside them."""
+    if len(frames) < 3:
+        return [1.0] * len(frames)
+    flows = [one.flow for one in frames]
+    jerks = [here - (before + after) / 2 for before, here, after in zip(flows, flows[1:], flows[2:])]
+    inner = [np.exp(-np.square(jerk).sum(-1) / JERK**2) for jerk in jerks]
+    return [inner[0], *inner, inner[-1]]
 
 
 def _steady(values: Sequence):

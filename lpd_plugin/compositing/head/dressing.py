@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import cv2
 import numpy as np
 
 from ...errors import BadInput
@@ -30,6 +31,7 @@ from .enlarge import enlarged, enlarged_matte
 from .placement import Fit, PlacementOptions, measure_placement, placed
 from .texture import Probe, Texture, TextureOptions, around_head, code_step, measure_texture, region_for_grain
 
+AROUND = 24  # pixels beyond the matte for which colours are drawn: elements and filters look there
 REFERENCES = 8  # frames of the footage that detail is taken from
 
 
@@ -105,8 +107,18 @@ class Dressing:
         return head if transfer is None else replace(head, rgb=transfer.apply(head.rgb, time, self.options.colour))
 
     def drawn(self, head: Head, box: CropBox, rect: Rect) -> tuple[np.ndarray, np.ndarray]:
-        """Colours (h, w, 3) and matte (h, w) of a head on the pixels of `rect`, as sharp as the footage."""
-        rgb, matte = enlarged(bled(head), box, rect), enlarged_matte(head.matte, box, rect)
+        """Colours (h, w, 3) and matte (h, w) of a head on the pixels of `rect`, as sharp as the footage.
+
+        Colours go on AROUND pixels beyond the matte, further out they are 0.
+        """
+        matte = enlarged_matte(head.matte, box, rect)
+        rgb = np.zeros((*matte.shape, 3), np.float32)
+        x, y, width, height = cv2.boundingRect((matte > 0).view(np.uint8))
+        if not width:
+            return rgb, matte
+        part = Rect(x - AROUND, y - AROUND, x + width + AROUND, y + height + AROUND).clipped(rect.width, rect.height)
+        there = Rect(part.left + rect.left, part.top + rect.top, part.right + rect.left, part.bottom + rect.top)
+        rgb[part.slices()] = enlarged(bled(head), box, there)
         if self._measured.texture is not None:
             window = head.window if isinstance(head, DetailedHead) else ()
             rgb = self._measured.texture.sharpened(rgb, matte, box, rect, window)

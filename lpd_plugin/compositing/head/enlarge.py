@@ -71,11 +71,10 @@ def _spline(x: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _averages_to_coefficients(size: int, part: int) -> np.ndarray:
-    """(size, size): from averages over parts of a side to the spline's coefficients, along one axis.
+    """(size, size): from averages over equal parts of a side to the spline's coefficients, along one axis.
 
-    part: share of a part that a pixel of the enlarged picture covers, in 64ths.
-
-    The inverse of what a spline, sampled on pixels anywhere and averaged over each part, makes of coefficients.
+    part: share of such a part that a pixel of the enlarged picture covers, in 64ths. The inverse of what a spline,
+    sampled on pixels wherever they lie and averaged over each part, makes of coefficients.
     """
     steps = 64
     x = np.arange(-4 * steps, 4 * steps + 1) / steps
@@ -125,11 +124,14 @@ def _drawn(coefficients: np.ndarray, box: CropBox, rect: Rect, ranges: Sequence[
         np.matmul(coefficients[..., sources], weights.T, out=wide[..., pixels])
     result = np.empty((rect.height, rect.width, channels)[: 3 if channels > 1 else 2], np.float32)
     for pixels, sources, weights in _blocks(size, box.side, rect.top - box.top, rect.height):
-        planes = [weights @ plane[sources] for plane in wide]
-        drawn = cv2.merge(planes) if channels > 1 else planes[0]
-        if ranges:  # block by block: what is worked on stays in the processor's cache
-            drawn = cv2.min(cv2.max(drawn, ranges[0][pixels]), ranges[1][pixels])
-        result[pixels] = drawn
+        # Block by block and in place: what is worked on stays in the processor's cache.
+        drawn = result[pixels]
+        if channels > 1:
+            cv2.merge([weights @ plane[sources] for plane in wide], dst=drawn)
+        else:
+            np.matmul(weights, wide[0, sources], out=drawn)
+        for limit, bounds in zip((cv2.max, cv2.min), ranges):
+            limit(drawn, bounds[pixels], dst=drawn)
     return result
 
 

@@ -1,8 +1,8 @@
 """The footage's grain: measured where nothing else varies, and made anew on a generated head, which has none.
 
-Measured in squares of the picture that are smooth on a coarse scale: what varies in them on a fine scale is grain.
-Where two frames show the same still square, their difference is taken instead, which leaves texture out altogether
-(as in Amer & Dubois 2005, "Fast and reliable structure-oriented video noise estimation", with stillness for homogeneity).
+Measured in squares of the picture that are smooth on a coarse scale (blocks without structure, as in Amer & Dubois 2005,
+"Fast and reliable structure-oriented video noise estimation"): what varies in them on a fine scale is grain. Where two
+frames show the same still square their difference is measured as well, which leaves texture out altogether.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Grain:
     """sigma (BINS, 3): standard deviation of R, G, B by luma, at the middles of equal bins over 0..1.
 
     correlation (3, 3): between the grain of R, G, B. luma, chroma (2 * CORRELATED + 1, same): autocorrelation of the
-    grain in luma and in colour differences, 1 in the middle. seed: of the pattern.
+    grain in luma and in colour differences, 1 in the middle.
     """
 
     sigma: np.ndarray

@@ -66,12 +66,14 @@ class Probe:
 @dataclass(frozen=True)
 class Texture:
     """own: edge spread of the generated heads, in shares of the square's side; wanted: of the footage, in pixels; both
-    None where too few edges were seen."""
+    None where too few edges were seen. held: in shares of the side, what 256 pixels hold of the footage's edges: what
+    its detail goes on top of; None where that is not known."""
 
     options: TextureOptions
     own: float | None
     wanted: float | None
     grain: Grain
+    held: float | None = None
 
     def apply(
         self,
@@ -101,13 +103,14 @@ class Texture:
         if place is None:
             return rgb
         part = rgb[place]
-        made = self._as_sharp(part, box)
+        made = part if self.wanted is None else self._as_sharp(part, box, self.wanted, self.options.sharpness)
         if self.options.detail and len(window):
             rows, columns = place
             part_rect = Rect(
                 rect.left + columns.start, rect.top + rows.start, rect.left + columns.stop, rect.top + rows.stop
             )
-            made = _with_detail(part, made, window, box, part_rect, self.options.detail)
+            base = part if self.held is None else self._as_sharp(part, box, self.held * box.side, 1.0, softer=False)
+            made = _with_detail(base, made, window, box, part_rect, self.options.detail)
         if made is part:
             return rgb
         result = rgb.copy()
@@ -139,27 +142,26 @@ class Texture:
             result[part] += noise
         return result
 
-    def _as_sharp(self, rgb: np.ndarray, box: CropBox) -> np.ndarray:
-        if self.own is None or self.wanted is None or not self.options.sharpness:
+    def _as_sharp(self, rgb: np.ndarray, box: CropBox, wanted: float, amount: float, softer: bool = True) -> np.ndarray:
+        own = None if self.own is None else self.own * box.side
+        if own is None or not amount or (wanted > own and not softer):
             return rgb
-        own = self.own * box.side
-        return match_sharpness(rgb, own, own + self.options.sharpness * (self.wanted - own))
+        return match_sharpness(rgb, own, own + amount * (wanted - own))
 
 
 def measure_texture(probes: Iterable[Probe], options: TextureOptions, step: float = 1 / 255) -> Texture:
     """step: one code of the footage's luma, see `code_step`. Without a probe nothing is matched."""
-    own, wanted, around = [], [], []
+    spreads, around = [], []
     for probe in probes:
         box, rect = probe.look.box, probe.look.rect
         inside = _inner_head(probe, box, rect)
-        new = edge_spread(enlarged(probe.head.rgb, box, rect), inside)
-        old = edge_spread(probe.look.rgb, inside)
-        if new is not None and old is not None:
-            own.append(new / box.side)
-            wanted.append(old)
+        pictures = enlarged(probe.head.rgb, box, rect), probe.look.rgb, enlarged(probe.look.crop(), box, rect)
+        found = [edge_spread(picture, inside) for picture in pictures]
+        if None not in found:
+            spreads.append((found[0] / box.side, found[1], found[2] / box.side))
         around.append(probe.around)
-    spreads = (float(np.median(own)), float(np.median(wanted))) if own else (None, None)
-    return Texture(options, *spreads, measure_grain(around, step))
+    own, wanted, held = np.median(spreads, axis=0).tolist() if spreads else (None, None, None)
+    return Texture(options, own, wanted, measure_grain(around, step), held)
 
 
 def region_for_grain(track: Track, width: int, height: int) -> Rect | None:
@@ -182,13 +184,13 @@ def code_step(picture: av.VideoFrame) -> float:
     return 1 / components_of(picture).parts[0].scale
 
 
-def _with_detail(soft, sharp, window, box: CropBox, rect: Rect, amount: float) -> np.ndarray:
-    """Detail belongs on the picture as it was enlarged: where it is added, sharpening goes."""
+def _with_detail(base, sharp, window, box: CropBox, rect: Rect, amount: float) -> np.ndarray:
+    """Detail belongs on what 256 pixels hold: where it is added, further sharpening goes."""
     detail, weight = moved_detail(window, box, rect)
     if detail is None:
         return sharp
     weight = cv2.merge([amount * weight] * 3)
-    return sharp + weight * (soft - sharp + detail[..., None])
+    return sharp + weight * (base - sharp + detail[..., None])
 
 
 def _inner_head(probe: Probe, box: CropBox, rect: Rect) -> np.ndarray:

@@ -25,11 +25,11 @@ class EdgeOptions:
     """How a matte becomes the alpha of the composite, in this order.
 
     region: "head" ends with a ramp at the neck, "person" keeps shoulders, which give way to the footage's towards the crop's
-    lower border, "square" takes the matte as it is. refine: 0 to 1, how far a filmed picture's edges are followed at the
-    footage's resolution. erode: footage pixels to take off (negative: to add). choke: 0 to 1, the alpha that becomes 0; takes
-    away veils and thins soft edges, and leaves the opaque inside. feather: width in footage pixels (10 % to 90 %) that the edge
-    has at least; its 50 % line stays. gamma: above 1 thins half-transparent edges, below 1 thickens them. border: width of the
-    fall-off inside the crop's border, as a share of its side.
+    lower border, "square" takes the matte as it is. refine: 0 to 1, how far a filmed picture's edges are followed at
+    the footage's resolution. erode: footage pixels to take off (negative: to add). choke: 0 to 1, the alpha that
+    becomes 0; takes away veils and thins soft edges, and leaves the opaque inside. feather: width in footage pixels
+    (10 % to 90 %) that the edge has at least; its 50 % line stays. gamma: above 1 thins half-transparent edges, below 1
+    thickens them. border: width of the fall-off inside the crop's border, as a share of its side.
     """
 
     region: str = "head"
@@ -69,8 +69,8 @@ def matte_on_rect(matte: np.ndarray, box: CropBox, rect: Rect) -> np.ndarray:
 def refine_matte(matte: np.ndarray, options: EdgeOptions, guide: np.ndarray | None = None) -> np.ndarray:
     """Refine, erode or dilate, choke, feather and bend a matte (h, w) float32 in [0, 1] at the footage's resolution.
 
-    guide: (h, w, 3) float32, the filmed picture that the matte belongs to; None for a generated head, which has no background
-    that its edge could be found against: it is then not refined.
+    guide: (h, w, 3) float32, the filmed picture that the matte belongs to; None for a generated head, which has no
+    background that its edge could be found against: it is then not refined.
     """
     if guide is not None and options.refine:
         matte = refined(matte, guide, options.refine)

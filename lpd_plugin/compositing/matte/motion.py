@@ -25,16 +25,20 @@ class Motion:
     def between(cls, picture: np.ndarray, other: np.ndarray, known: np.ndarray | None = None) -> "Motion":
         """From `picture` to `other`, both grey (h, w) uint8 of one size, by dense inverse search (Kroeger et al. 2016).
 
-        Measured on copies of at most WORKING_SIDE pixels. known: (h, w) in [0, 1], where `picture` shows what moves; elsewhere
-        motion goes on smoothly from there.
+        Measured on copies of at most WORKING_SIDE pixels; both sides have 12 pixels or more. known: (h, w) in [0, 1], where
+        `picture` shows what moves; elsewhere motion goes on smoothly from there.
         """
         height, width = picture.shape
         scale = min(1.0, WORKING_SIDE / max(height, width))
         if scale == 1:
             return cls(_motion(picture, other, known))
         small = max(1, round(width * scale)), max(1, round(height * scale))
-        parts = (part if part is None else cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (picture, other, known))
-        flow = cv2.resize(_motion(*parts), (width, height), interpolation=cv2.INTER_LINEAR)
+
+        def reduced(part: np.ndarray | None) -> np.ndarray | None:
+            return None if part is None else cv2.resize(part, small, interpolation=cv2.INTER_AREA)
+
+        flow = _motion(reduced(picture), reduced(other), reduced(known))
+        flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
         return cls(flow * np.float32((width / small[0], height / small[1])))
 
     def then(self, further: "Motion") -> "Motion":

@@ -19,8 +19,8 @@ PRONOUNCED = (0.06, 0.2)  # growth from neck to shoulders, below which there is 
 
 @dataclass(frozen=True)
 class Neck:
-    """The ramp from top (wholly the new head) to bottom (wholly the footage), and what of the width it leaves: the middle and
-    half the width. All in square coordinates."""
+    """The ramp from top (wholly the new head) to bottom (wholly the footage), and what of the width it leaves: the
+    middle and half the width. All in square coordinates."""
 
     top: float
     bottom: float

@@ -24,9 +24,9 @@ CERTAIN = 0.06  # an alpha that close to 0 or 1 becomes 0 or 1: a line fitted to
 def refined(matte: np.ndarray, guide: np.ndarray, strength: float = 1.0) -> np.ndarray:
     """The matte with the guide's edges, in a band around its own edge; elsewhere the very values that came in.
 
-    matte: (h, w) float32 in [0, 1]. guide: (h, w, 3) float32, the picture that shows person and background. strength: 0 leaves
-    the matte, 1 refines it wholly. Returns (h, w) float32 in [0, 1]. Serves mattes of filmed pictures only: a generated head is
-    drawn on nothing, and what it has outside its matte leads astray.
+    matte: (h, w) float32 in [0, 1]. guide: (h, w, 3) float32, the picture that shows person and background. strength: 0
+    leaves the matte, 1 refines it wholly. Returns (h, w) float32 in [0, 1]. Serves mattes of filmed pictures only: a
+    generated head is drawn on nothing, and what it has outside its matte leads astray.
     """
     step = min(-(-max(matte.shape) // WORKING_SIDE), *matte.shape)
     coarse, colours = _reduced(matte, step), _reduced(guide, step)
@@ -51,8 +51,8 @@ def refined(matte: np.ndarray, guide: np.ndarray, strength: float = 1.0) -> np.n
 
 
 def _follow(matte: np.ndarray, guide: np.ndarray, fits: np.ndarray, step: int) -> None:
-    """Change a part of the matte (h, w) in place by the fits of its blocks (h / step + 2, w / step + 2, 5), which hold one row
-    and column more on each side: a, b and how far they count."""
+    """Change a part of the matte (h, w) in place by the fits of its blocks (h / step + 2, w / step + 2, 5), which hold
+    one row and column more on each side: a, b and how far they count."""
     height, width = matte.shape
     fits = cv2.resize(fits, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
     fits = fits[step : step + height, step : step + width]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -62,9 +63,13 @@ class StableHeads(Heads):
         return StableHeads(self.heads.retimed(times, end_policy), self.strength, self.window)
 
     def fingerprint(self) -> str:
-        return f"{self.heads.fingerprint()} steadied {self.strength} {self.window}"
+        made = f"{self.heads.fingerprint()} steadied {self.strength} {self.window}"
+        return hashlib.sha256(made.encode()).hexdigest()
 
     def __iter__(self) -> Iterator[Head | None]:
+        if not self.strength:
+            yield from self.heads
+            return
         # moments[i] and moments[i + 1] are joined by links[i]; the next one to give is `behind` from the end.
         moments: deque[_Moment | None] = deque(maxlen=2 * self.window + 1)
         links: deque[_Link | None] = deque(maxlen=2 * self.window)
@@ -83,8 +88,8 @@ class StableHeads(Heads):
 
     def _steadied(self, moments: Sequence[_Moment | None], links: Sequence[_Link | None], middle: int) -> Head | None:
         now = moments[middle]
-        if now is None or not self.strength:
-            return now and now.head
+        if now is None:
+            return None
         total, weights = now.head.matte.copy(), np.ones_like(now.head.matte)
         for other, motion, distance in _around(moments, links, middle, self.window):
             carried = motion.carried(other.layers)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ...networks.discriminator import Discriminator
+from ...networks.face_recogniser import FaceRecogniser
 from ...networks.matte import HeadMatte
 from ...networks.model import ReenactmentModel
 from ...progress import Progress
@@ -32,14 +33,14 @@ class Adapted:
 def adapt(
     model: ReenactmentModel, matte: HeadMatte, crops: np.ndarray, embedding: torch.Tensor,
     config: AdaptationConfig = AdaptationConfig(), progress: Progress | None = None,
-    discriminator: Discriminator | None = None,
+    discriminator: Discriminator | None = None, likeness: FaceRecogniser | None = None,
 ) -> Adapted:  # fmt: skip
     """Free what draws the person, freeze the encoders, fit the person's frames.
 
     What draws is the generator with the identity embedding or, where the weights have one, the painter. crops
     (K, S, S, 3) uint8 RGB, K >= 1; embedding (identity_size,). Foreign poses come from the weights' own bank of
     descriptors: on those, the adapted head's re-encoded pose has to stay what drove it, and its mask what it was
-    before. With a discriminator, its table of videos becomes one row, the person's, and it goes on training
+    before; likeness, where given, says whom they show. With a discriminator, its table of videos becomes one row, the person's, and it goes on training
     (generators only). Works inside a host's inference mode. Deterministic for a seed on one machine.
     """
     progress = progress or Progress()
@@ -47,17 +48,17 @@ def adapt(
         return Adapted(embedding.clone(), {}, 0)
     with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(config.seed)
-        run = adaptation_run(model, matte, crops, embedding, config, discriminator)
+        run = adaptation_run(model, matte, crops, embedding, config, discriminator, likeness)
         return _fixed(run, progress) if config.steps is not None else _searched(run, progress)
 
 
 def adaptation_run(
     model: ReenactmentModel, matte: HeadMatte, crops: np.ndarray, embedding: torch.Tensor, config: AdaptationConfig,
-    discriminator: Discriminator | None = None,
+    discriminator: Discriminator | None = None, likeness: FaceRecogniser | None = None,
 ) -> GeneratorAdaptation | PainterAdaptation:  # fmt: skip
     """An adaptation under way: has `step`, `measure` and `kept`. To be used outside inference mode, with gradients."""
     if model.painter is not None:
-        return PainterAdaptation(model, matte, crops, embedding, config)
+        return PainterAdaptation(model, matte, crops, embedding, config, likeness)
     return GeneratorAdaptation(model, matte, crops, embedding, config, discriminator)
 
 

@@ -15,7 +15,7 @@ class AdaptationConfig:
     steps: int | None = None
     limit: int = 240
     batch: int = 3
-    foreign: int = 1
+    foreign: int = 2
     rate: float = 6e-4
     painter_rate: float = 2e-4
     embedding_rate: float = 5e-3

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 POSE_TOLERANCE = 0.05  # the pose distance may grow by this share of what it was before
-POSE_PENALTY = 2.0  # what more than that costs, in shares of the reconstruction error
-WORTHWHILE = 0.01  # less than this share of the first reconstruction error is no gain
+POSE_PENALTY = 2.0  # what more than that costs, in shares of the other errors
+WORTHWHILE = 0.01  # less than this share of the first errors is no gain
 PATIENCE = 3  # measurements without a gain before the search ends
 TRIED_AT_LEAST = 60  # steps: the first dozens may disturb the pose before they learn the person
 FIRST, GROWTH = 15, 1.4  # steps at which to measure: later steps change less
@@ -22,8 +22,8 @@ class Measurement:
     """One look at the running average after `step` steps.
 
     reconstruction: content error on held-out frames, 0 is perfect; pose: mean distance of re-encoded heads from
-    the foreign poses that drove them, in units of those descriptors' spread; identity: 1 - cosine between the
-    embeddings of those heads and of the person.
+    the foreign poses that drove them, in units of those descriptors' spread; identity: 1 - cosine between what the
+    judge of likeness sees in those heads and in the person.
     """
 
     step: int
@@ -48,15 +48,16 @@ class Curve:
     measurements: tuple[Measurement, ...] = ()
 
     def costs(self) -> list[float]:
-        """Reconstruction error as a share of the first, plus 2 for each share of pose distance lost beyond 5 %.
+        """Mean of the reconstruction's and the identity's error as shares of the first, plus 2 for each share of pose
+        distance lost beyond 5 %.
 
-        cost(s) = R(s) / R(0) + 2 max(0, P(s) / P(0) - 1.05); the first is 1.
+        cost(s) = (R(s) / R(0) + I(s) / I(0)) / 2 + 2 max(0, P(s) / P(0) - 1.05); the first is 1.
         """
         if not self.measurements:
             return []
         start = self.measurements[0]
         return [
-            m.reconstruction / max(start.reconstruction, 1e-9)
+            (m.reconstruction / max(start.reconstruction, 1e-9) + m.identity / max(start.identity, 1e-9)) / 2
             + POSE_PENALTY * max(0.0, m.pose / max(start.pose, 1e-9) - 1 - POSE_TOLERANCE)
             for m in self.measurements
         ]
@@ -86,7 +87,7 @@ class Curve:
         return (
             f"{end.step} steps chosen of {self.measurements[-1].step} tried: error on held-out views "
             f"{end.reconstruction / max(start.reconstruction, 1e-9):.0%} of what it was without adaptation, "
-            f"pose distance {kept:.0%}"
+            f"identity error {end.identity / max(start.identity, 1e-9):.0%}, pose distance {kept:.0%}"
         )
 
     def as_rows(self) -> list[dict]:

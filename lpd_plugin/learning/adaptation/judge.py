@@ -47,14 +47,16 @@ class Judge:
 
     foreign (F, D): drivers' descriptors that were not trained on; where there are none (weights without a bank of
     poses), the held-out frames' own poses stand in for them. read: the part of the pose encoder that says whether a
-    head follows, (B, 3, S, S) -> (B, P), the last P numbers of a descriptor; spread (P,) of those.
+    head follows, (B, 3, S, S) -> (B, P), the last P numbers of a descriptor; spread (P,) of those. whose: says whom pictures
+    show, (B, 3, S, S) -> (B, E); the model's identity encoder where it is None.
     """
 
     def __init__(
         self, model: ReenactmentModel, held_out: Frames, foreign: torch.Tensor, spread: torch.Tensor, centre_ratio: float,
-        read: Callable, encode: Callable | None = None,
+        read: Callable, encode: Callable | None = None, whose: Callable | None = None,
     ):  # fmt: skip
-        self.model, self.spread, self.read = model, spread, read
+        self.spread, self.read = spread, read
+        self.whose = whose or (lambda pictures: model.identity_encoder.per_picture(pictures[None])[0])
         self.pictures, self.masks = held_out.floats()
         self.centre = centre_weight(self.pictures.shape[-1], centre_ratio, self.pictures.device)
         with torch.no_grad():
@@ -82,4 +84,4 @@ class Judge:
 
     def _embeddings(self, heads: torch.Tensor) -> torch.Tensor:
         parts = heads.split(MICRO_BATCH)
-        return torch.cat([self.model.identity_encoder.per_picture(p[None])[0] for p in parts])
+        return torch.cat([self.whose(p) for p in parts])

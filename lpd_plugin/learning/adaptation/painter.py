@@ -13,12 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ...networks.face_recogniser import FaceRecogniser
 from ...networks.matte import HeadMatte
 from ...networks.model import ReenactmentModel
 from ...reenactment.identity import Identity
 from ...reenactment.painting import Painting
+from ..losses.face_features import face_feature_loss
 from ..losses.laplacian import centre_weight, laplacian_loss
-from ..losses.painting import roughness
+from ..losses.painting import followed_loss, roughness
 from ..painter_pairs import displaced
 from ..running_average import follow, memory
 from .config import AdaptationConfig
@@ -27,7 +29,9 @@ from .judge import BACKGROUND, MICRO_BATCH, Judge, split_bank
 from .views import Frames, farthest_points, person_frames, split_frames
 
 TRAINED_POSES = 24  # foreign poses, spread over the weights' bank
-KEPT, LIKENESS = 0.5, 1.5  # in strangers' poses: how much stays as it was, whom the identity encoder sees
+# In strangers' poses: how much stays as it was, how exactly the pose is followed, whom the judge of likeness sees. FACE: what
+# that judge sees in the person's own frames, where there is one (the paper's face content loss).
+KEPT, FOLLOWED, LIKENESS, FACE = 1.0, 2.0, 4.0, 1.0
 NEAR = 4  # references as like the wanted frame as these are what a render paints from
 
 
@@ -35,9 +39,11 @@ class PainterAdaptation:
     """The painter becomes the person's own: `step`, `measure`, `kept`. To be used outside inference mode, with gradients."""
 
     def __init__(
-        self, model: ReenactmentModel, matte: HeadMatte, crops: np.ndarray, embedding: torch.Tensor, config: AdaptationConfig
-    ):
-        self.model, self.config, self.taken = model, config, 0
+        self, model: ReenactmentModel, matte: HeadMatte, crops: np.ndarray, embedding: torch.Tensor, config: AdaptationConfig,
+        likeness: FaceRecogniser | None = None,
+    ):  # fmt: skip
+        """likeness: says whom a head shows; the model's identity encoder where there is none."""
+        self.model, self.config, self.likeness, self.taken = model, config, likeness, 0
         self.device = model.generator.constant.device
         self.random = np.random.default_rng(config.seed)
         self.painter = copy.deepcopy(model.painter).channels_last().train().requires_grad_(True)
@@ -83,7 +89,7 @@ class PainterAdaptation:
         if self.held_out is not None:
             encoder = self.model.pose_encoder
             spread = torch.ones(self.model.configuration.face_size, device=self.device)
-            self.judge = Judge(self.model, self.held_out, judged, spread, self.config.centre_ratio, encoder.read_face, encoder)
+            self.judge = Judge(self.model, self.held_out, judged, spread, self.config.centre_ratio, encoder.read_face, encoder, self._seen)
 
     def measure(self) -> Measurement:
         """The running average as it stands; only where the steps are not given."""
@@ -125,13 +131,17 @@ class PainterAdaptation:
         content = laplacian_loss(painted[:, :3], wanted[:, :3], self.centre)
         outlines = laplacian_loss(painted[:, 3:], wanted[:, 3:]) + 0.5 * laplacian_loss(moved[:, 3:], wanted[:, 3:])
         loss = 3 * content + 10 * laplacian_loss(moved[:, :3], wanted[:, :3], self.centre) + 2 * outlines
+        if self.likeness is not None:
+            grey = BACKGROUND * (1 - masks)
+            loss = loss + FACE * face_feature_loss(self.likeness, (painted[:, :3] + grey).clamp(0, 1), wanted[:, :3] + grey)
         return content, loss + 2 * roughness(motion)
 
     def _foreign_poses(self) -> torch.Tensor:
-        """Heads in strangers' poses stay much as they were, and are whom the identity encoder sees in the person's frames.
+        """Heads in strangers' poses stay much as they were, and are whom the judge of likeness sees in the person's frames.
 
-        What the face reader reads off them is not asked to be what drove them: it reads some of how a person always looks
-        as expression, and a painter that pleases it in one person's case changes who that is.
+        What the face reader reads off them is asked to be what drove them, too, gently: alone, a painter that pleases it
+        changes who that is, since some of how a person always looks is read as expression; and likeness alone goes back to
+        the person's usual expression.
         """
         count = min(self.config.foreign, len(self.foreign))
         some = self.random.choice(len(self.foreign), count, replace=False)
@@ -139,12 +149,19 @@ class PainterAdaptation:
         before = self.foreign_heads[some].float() / 255
         kept = laplacian_loss(painted, before, self.centre)
         likeness = 1 - F.cosine_similarity(self._whose(painted), self.person[None]).mean()
-        return KEPT * kept + LIKENESS * likeness + 0.5 * roughness(motion)
+        size = self.model.configuration.pose_size
+        read = self.model.pose_encoder.read_face((painted[:, :3] + BACKGROUND * (1 - painted[:, 3:])).clamp(0, 1))
+        followed = followed_loss(read, self.foreign[some][:, size:])
+        return KEPT * kept + FOLLOWED * followed + LIKENESS * likeness + 0.5 * roughness(motion)
 
     def _whose(self, heads: torch.Tensor) -> torch.Tensor:
-        """Embeddings (B, identity_size) of premultiplied heads (B, 4, S, S)."""
-        shown = (heads[:, :3] + BACKGROUND * (1 - heads[:, 3:])).clamp(0, 1)
-        return self.model.identity_encoder.per_picture(shown[None])[0]
+        """Embeddings (B, E) of premultiplied heads (B, 4, S, S)."""
+        return self._seen((heads[:, :3] + BACKGROUND * (1 - heads[:, 3:])).clamp(0, 1))
+
+    def _seen(self, pictures: torch.Tensor) -> torch.Tensor:
+        if self.likeness is not None:
+            return self.likeness(pictures)[-1]
+        return self.model.identity_encoder.per_picture(pictures[None])[0]
 
     def _painted(self, poses: torch.Tensor, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """What the learning painter makes of the pictures `rows` for poses (B, descriptor_size); see Painter.forward."""
