@@ -33,7 +33,7 @@ from lpd_plugin.learning.adaptation.views import farthest_points
 from lpd_plugin.reenactment.crops import encode_crops
 from lpd_plugin.reenactment.generate import drawing_for
 from lpd_plugin.reenactment.identity import Identity, encode_identity
-from lpd_plugin.weights.files import load_discriminator, load_matte, load_model
+from lpd_plugin.weights.files import load_discriminator, load_likeness, load_matte, load_model
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -138,7 +138,8 @@ def sweep(frames: np.ndarray, drivers: np.ndarray, model, matte, make_judges, ar
     config = AdaptationConfig(limit=arguments.limit)
     torch.manual_seed(config.seed)
     begun = time.monotonic()
-    run = adaptation_run(model, matte, frames[given], identity.embedding, config, load_discriminator(arguments.weights))
+    more = load_discriminator(arguments.weights), load_likeness()
+    run = adaptation_run(model, matte, frames[given], identity.embedding, config, *more)
     seconds = time.monotonic() - begun
     measurements, scores = [], []
     for until in measured_steps(arguments.limit):

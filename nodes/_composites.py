@@ -7,7 +7,7 @@ from lpd_plugin.graph.node import Bool, Choice, Float, Text
 EDGE_INPUTS = (
     Choice("region", ("head", "person"), default="head", tooltip="Down to the neck, or with the shoulders in the crop"),
     Float("erode", default=0.0, minimum=-50.0, maximum=50.0, step=0.5, tooltip="Pixels off the edge; negative adds"),
-    Float("choke", default=0.0, minimum=0.0, maximum=0.9, step=0.05, tooltip="The alpha that becomes 0: thins veils and soft edges"),
+    Float("choke", default=0.2, minimum=0.0, maximum=0.9, step=0.05, tooltip="The alpha that becomes 0: thins veils and soft edges"),
     Float("feather", default=3.0, minimum=0.0, maximum=100.0, step=0.5, tooltip="Least width of the soft edge, pixels"),
     Float("gamma", default=1.0, minimum=0.2, maximum=5.0, step=0.05, tooltip="Above 1 thins half-transparent edges"),
     Float("steady", default=1.0, minimum=0.0, maximum=1.0, step=0.05, tooltip="Calms the matte over the frames around, without lag"),

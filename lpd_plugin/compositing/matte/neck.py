@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 RAMP = 0.12  # height of the ramp in which the new neck gives way to the footage's, square sides
@@ -15,6 +16,11 @@ USUAL_ROW, SPREAD = 0.77, 0.07  # where necks are in the training clips
 SOFTNESS = 0.02  # of width: rows that little wider than the narrowest count too, so that noise moves the neck a little only
 SEEN_BESIDE = 0.3  # of the middle: hands beside the head do not count, and shoulders are no wider than twice that
 PRONOUNCED = (0.06, 0.2)  # growth from neck to shoulders, below which there is no neck to see and above which there is
+
+
+SHOULDER_TOP = 0.6  # of the square: what reaches higher from below, without a gap, is hair rather than a shoulder
+SHOULDER_REACH = 0.06  # of the square: above a shoulder, where the removal of hair and blur around a head would still bite
+SHOULDER_EDGE = 0.012  # of the square: softness of what is told to be a shoulder
 
 
 @dataclass(frozen=True)
@@ -63,3 +69,21 @@ def neck_of(matte: np.ndarray) -> Neck:
         mixed(TYPICAL_NECK.top, top), mixed(TYPICAL_NECK.bottom, top + RAMP),
         mixed(TYPICAL_NECK.middle, middle), mixed(TYPICAL_NECK.half_width, half_width),
     )  # fmt: skip
+
+
+def shoulders_of(matte: np.ndarray, neck: Neck) -> np.ndarray:
+    """(S, S) in [0, 1]: the part of a person's matte (S, S) that is body beside the neck.
+
+    Columns outside the neck's width whose matte goes on from the lower border to no higher than SHOULDER_TOP: raised
+    shoulders lie beside the jaw, and are not the head that is taken out. With what is just above them.
+    """
+    size = matte.shape[0]
+    inside = matte > 0.5
+    gaps = ~inside[::-1]
+    run = np.where(gaps.any(0), gaps.argmax(0), size)  # rows from below without a gap
+    rows = np.arange(size)[:, None] >= size - run
+    columns = np.abs((np.arange(size) + 0.5) / size - neck.middle) > neck.half_width - BESIDE
+    body = (rows & columns & (run < (1 - SHOULDER_TOP) * size)).astype(np.float32)
+    reach = round(SHOULDER_REACH * size)
+    above = cv2.dilate(body, np.ones((2 * reach + 1, 1), np.uint8)) * columns
+    return cv2.GaussianBlur(np.float32(above), (0, 0), SHOULDER_EDGE * size)
