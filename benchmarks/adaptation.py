@@ -1,6 +1,6 @@
 """Where adaptation stops by itself, against a sweep of steps, on people nobody trained on.
 
-    python benchmarks/adaptation.py HEADS [--models FOLDER] [--persons 5] [--limit 240] [--pictures 32]
+    python benchmarks/adaptation.py HEADS [--models FOLDER] [--persons 5] [--skip 0] [--limit 240] [--pictures 32]
 
 HEADS is a heads folder (index.csv, val/PERSON/CLIP.mp4). Per person: `pictures` frames spread over pose are given to
 the adaptation, other frames of the person are reconstructed, and frames of the other people drive. One run passes
@@ -196,6 +196,7 @@ def main() -> None:
     parser.add_argument("heads", type=Path)
     parser.add_argument("--models", type=Path)
     parser.add_argument("--persons", type=int, default=5)
+    parser.add_argument("--skip", type=int, default=0, help="persons to leave out first, to share the work between processes")
     parser.add_argument("--limit", type=int, default=240)
     parser.add_argument("--pictures", type=int, default=32)
     parser.add_argument("--weights", default="compact")
@@ -219,7 +220,7 @@ def main() -> None:
     print(f"Judged by {name}; {arguments.pictures} pictures a person, {arguments.limit} steps at most.\n\n{HEADER}")
     print("|---" * (HEADER.count("|") - 1) + "|", flush=True)
     near = []
-    for person in list(people)[: arguments.persons]:
+    for person in list(people)[arguments.skip : arguments.skip + arguments.persons]:
         others = np.concatenate([f[:: max(1, len(f) // 8)] for n, f in people.items() if n != person])
         drivers = others[farthest_points(encode_all(model, others), TESTED)]
         line, close = row(person, *sweep(people[person], drivers, model, matte, make_judges, arguments))

@@ -10,7 +10,9 @@ class CleanPlate(Node):
     id = "LPDCleanPlate"
     name = "Clean plate"
     category = "LPD/composite"
-    description = "Takes a head out of the footage: what is behind it, from the moments that show it, else texture from around."
+    description = (
+        "Takes a head out of the footage: what is behind it, from the moments that show it, else texture from around."
+    )
     search_aliases = ("remove head", "inpaint", "background", "object removal")
     inputs = (
         Input("footage", (types.VIDEO, types.IMAGE), tooltip="What to take the head out of"),

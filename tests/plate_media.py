@@ -28,6 +28,11 @@ def panning(index: int) -> np.ndarray:
     return np.float32([[zoom, 0, 6.3 * index], [0, zoom, 0.4 * index]])
 
 
+def creeping(index: int) -> np.ndarray:
+    """A pixel and a half a frame: a head that moves with it hides most of what is behind it all the time."""
+    return np.float32([[1, 0, 1.5 * index], [0, 1, 0]])
+
+
 class KnownScene:
     """A real head with its matte moving over a real background with grain, seen by a camera; the truth is known.
 
@@ -68,17 +73,17 @@ class KnownScene:
         found = [int((self.crops[middle] - crop[None][middle]).abs().mean((1, 2, 3)).argmin()) for crop in crops]
         return torch.from_numpy(self.mattes[found])[:, None]
 
-    def clear(self, index: int) -> np.ndarray:
-        """Where frame `index` shows pure background: float32 (400, 640), 0 or 1; below the head nobody knows."""
+    def clear(self, index: int, alpha: float = 0.02) -> np.ndarray:
+        """Where frame `index` shows background through less than `alpha` of the person: float32 (400, 640), 0 or 1. Whoever
+        does not know that the person ends at the square's lower border does not find all of it."""
         free = np.ones(SIZE[::-1], np.float32)
         left = self.left[index]
-        free[self.top :, left : left + 256] = 0
-        free[self.top : self.top + 256, left : left + 256] = self.mattes[index] < 0.02
+        free[self.top : self.top + 256, left : left + 256] = self.mattes[index] < alpha
         return free
 
-    def seen(self, least: int, frame: int = 0) -> np.ndarray:
-        """Pixels of a frame whose background is clear in at least so many frames."""
+    def seen(self, least: int, frame: int = 0, alpha: float = 0.02) -> np.ndarray:
+        """Pixels of a frame whose background is `clear` in at least so many frames."""
         wide = np.zeros(self.wide.shape[:2], np.float32)
         for index in range(COUNT):
-            wide += cv2.warpAffine(self.clear(index), self.camera(index), wide.shape[::-1]) > 0.99
+            wide += cv2.warpAffine(self.clear(index, alpha), self.camera(index), wide.shape[::-1]) > 0.99
         return self._seen_by_camera(wide, frame) > least - 0.5

@@ -13,12 +13,13 @@ from .fill import push_pull
 GRID = 8  # pixels of the footage between the places for which a map is worked out
 FLOW_SIDE = 224  # pixels of the longer side on which flow is measured
 FARTHEST = 0.02  # of the longer side: more is a mistake, not parallax
+NEW_RIM = 2  # pixels of that picture around what another frame shows anew
 SURE = 0.06  # difference after the flow at which it is half believed
 
 
 def mapped_rect(matrix: np.ndarray, rect: Rect) -> Rect:
     """The whole pixels around where a homography puts a rectangle."""
-    corners = np.float64([[rect.left, rect.top], [rect.right, rect.top], [rect.right, rect.bottom], [rect.left, rect.bottom]])
+    corners = np.float64([[x, y] for y in (rect.top, rect.bottom) for x in (rect.left, rect.right)])
     there = cv2.perspectiveTransform(corners[None] - 0.5, matrix)[0] + 0.5
     low, high = np.floor(there.min(0) - 1).astype(int), np.ceil(there.max(0) + 1).astype(int)
     return Rect(int(low[0]), int(low[1]), int(high[0]), int(high[1]))
@@ -26,12 +27,27 @@ def mapped_rect(matrix: np.ndarray, rect: Rect) -> Rect:
 
 @dataclass(frozen=True)
 class Flow:
-    """How a frame laid over another still misses it: field (h, w, 2) over `rect`, in pixels of the full resolution, and how
-    well the frames agree after it, (h, w) in 0..1."""
+    """How a frame laid over another still misses it: field (h, w, 2) over `rect`, in pixels of the full resolution, how
+    well the frames agree after it, (h, w) in 0..1, and where it shows background that the other does not, (h, w) bool."""
 
     rect: Rect
     field: np.ndarray
     agreement: np.ndarray
+    new: np.ndarray
+
+    def new_rect(self) -> Rect:
+        """Around what is new, with a rim to compare; may be empty."""
+        rows, columns = np.flatnonzero(self.new.any(1)), np.flatnonzero(self.new.any(0))
+        if not len(rows):
+            return Rect(0, 0, 0, 0)
+        x, y = self.rect.width / self.new.shape[1], self.rect.height / self.new.shape[0]
+        left, right = int((columns[0] - NEW_RIM) * x), int((columns[-1] + 1 + NEW_RIM) * x) + 1
+        top, bottom = int((rows[0] - NEW_RIM) * y), int((rows[-1] + 1 + NEW_RIM) * y) + 1
+        inside = Rect(left, top, right, bottom).clipped(self.rect.width, self.rect.height)
+        return Rect(
+            inside.left + self.rect.left, inside.top + self.rect.top,
+            inside.right + self.rect.left, inside.bottom + self.rect.top,
+        )  # fmt: skip
 
     def at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The field at pixels of the frame, (len(y), len(x), 2)."""
@@ -108,7 +124,8 @@ def remaining_flow(target: Thumbnail, other: Thumbnail, matrix: np.ndarray, rect
     field = cv2.GaussianBlur(push_pull(field, believed.astype(np.float32)), (0, 0), 2.0)
     agreement = 1 / (1 + (missed / SURE) ** 2)
     agreement = push_pull(agreement[..., None], inner.astype(np.float32))[..., 0] if inner.any() else np.ones_like(missed)
-    return Flow(rect, field * np.float32([rect.width / size[0], rect.height / size[1]]), agreement)
+    field *= np.float32([rect.width / size[0], rect.height / size[1]])
+    return Flow(rect, field, agreement, moved_known & ~known)
 
 
 def _without_edges(grey: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -34,9 +34,18 @@ class GrainyPlate(Plate):
         return self.plate.moving
 
     def at(self, index: int, rect: Rect, rgb: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        background, confidence = self.plate.at(index, rect, rgb)
-        background += self.grain.synthesise(background, self.seed, index, (rect.left, rect.top))
+        background, confidence = self.bare(index, rect, rgb)
+        self.add_grain(background, index, rect)
         return background, confidence
+
+    def bare(self, index: int, rect: Rect, rgb: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        return self.plate.at(index, rect, rgb)
+
+    def means(self, index: int, rect: Rect, step: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.plate.means(index, rect, step)
+
+    def add_grain(self, background: np.ndarray, index: int, rect: Rect) -> None:
+        background += self.grain.synthesise(background, self.seed, index, (rect.left, rect.top))
 
     def shows(self, index: int) -> bool:
         return self.plate.shows(index)

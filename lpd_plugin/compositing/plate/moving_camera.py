@@ -39,6 +39,7 @@ ENOUGH = 0.35  # weight from which what the keys saw needs no anchor
 DIFFERS = 0.06  # from what nearer keys show, at which a view counts half
 AGREES = 0.3  # agreement from which an anchor takes a sample
 RIM = 8  # pixels around what a key does not see where others are compared with it
+THIRDS = np.full((1, 3), 1 / 3, np.float32)
 KEPT = 4  # keys whose plates are kept, and anchors
 
 
@@ -81,20 +82,12 @@ class MovingPlate(Plate):
         return 0 <= index < len(self.path)
 
     def at(self, index: int, rect: Rect, rgb: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        background = np.zeros((rect.height, rect.width, 3), np.float32)
-        weight = np.zeros((rect.height, rect.width), np.float32)
-        confidence = np.zeros_like(weight)
+        brought = []
         for key, share in self._keys_around(index) if self.shows(index) else ():
             part = self._kept("key", key, self._key_part)
-            if part is None:
-                continue
-            picture, sure, covered = self._brought(part, key, index, rect)
-            share = share * covered
-            background += share[..., None] * picture
-            confidence += share * sure
-            weight += share
-        some = np.maximum(weight, 1e-6)
-        return background / some[..., None], confidence / some
+            if part is not None:
+                brought.append((share, *self._brought(part, key, index, rect)))
+        return _mixed(brought, rect)
 
     def _keys_around(self, index: int) -> list[tuple[int, float]]:
         """The keys before and after a frame, with their shares."""
@@ -106,11 +99,17 @@ class MovingPlate(Plate):
         late = (index - before) / (after - before)
         return [(before, 1 - late), (after, late)]
 
-    def _brought(self, part: _Part, source: int, target: int, rect: Rect) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A plate in the pixels of another frame's rectangle: rgb, confidence, and 1 where it covers that at all."""
+    def _brought(
+        self, part: _Part, source: int, target: int, rect: Rect
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """A plate in the pixels of another frame's rectangle: rgb, confidence, and where it covers that at all, float32
+        (None: everywhere)."""
         places = pixel_map(self.path.between(target, source), rect, part.rect)
         picture = cv2.remap(part.rgb, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         sure = cv2.remap(part.confidence, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        # A homography keeps straight lines: with its corners the whole rectangle lies inside.
+        if within(places[:: max(1, rect.height - 1), :: max(1, rect.width - 1)], part.rect).all():
+            return picture, sure, None
         return picture, sure, within(places, part.rect).astype(np.float32)
 
     def _kept(self, kind: str, number: int, make: Callable[[int], _Part | None]) -> _Part | None:
@@ -153,32 +152,32 @@ class MovingPlate(Plate):
             if hole.empty or source == key:
                 continue
             flow = self.seen.flow(source, key, rect)
-            picture, clear = self.seen.background(source, key, hole, flow)
-            share = clear * flow.agreement_on(hole) * np.float32(np.exp(-0.5 * ((source - key) / FADES_OVER) ** 2))
-            apart = np.abs(picture - total / np.maximum(sum_, 1e-6)[..., None]).mean(-1)
-            share *= np.where(sum_ > 0.05, 1 / (1 + (apart / DIFFERS) ** 2), 1).astype(np.float32)
-            total += share[..., None] * picture
-            sum_ += share
+            new = rect_common(hole, flow.new_rect())
+            if new.empty:
+                continue
+            picture, clear = self.seen.background(source, key, new, flow)
+            some, so_far = total[new.slices(hole)], sum_[new.slices(hole)]
+            share = clear * flow.agreement_on(new) * np.float32(np.exp(-0.5 * ((source - key) / FADES_OVER) ** 2))
+            apart = cv2.transform(cv2.absdiff(picture, some / np.maximum(so_far, 1e-6)[..., None]), THIRDS)
+            share *= np.where(so_far > 0.05, 1 / (1 + (apart / DIFFERS) ** 2), 1)
+            some += share[..., None] * picture
+            so_far += share
         return rgb / np.maximum(weight, 1e-6)[..., None], weight
 
     def _from_anchors(self, key: int, rect: Rect) -> tuple[np.ndarray, np.ndarray]:
         """What the anchors nearest to a key show: rgb and confidence; smoothly continued where they do not reach."""
-        rgb = np.zeros((rect.height, rect.width, 3), np.float32)
-        confidence = np.zeros((rect.height, rect.width), np.float32)
-        weight = np.zeros_like(confidence)
+        brought = []
         for anchor, share in self._anchors_around(key):
             part = self._kept("anchor", anchor, self._anchor_part)
-            if part is None:
-                continue
-            picture, sure, covered = self._brought(part, anchor, key, rect)
-            # An anchor that covers a pixel alone shows it alone.
-            share = (share + 1e-3) * covered
-            rgb += share[..., None] * picture
-            confidence += share * sure
-            weight += share
-        some = np.maximum(weight, 1e-6)
-        rgb, confidence = rgb / some[..., None], confidence / some
-        return fill_smoothly(rgb, (weight > 0).astype(np.float32)), confidence
+            if part is not None:
+                brought.append((share, *self._brought(part, anchor, key, rect)))
+        rgb, confidence = _mixed(brought, rect)
+        if all(covered is None for *_, covered in brought) and brought:
+            return rgb, confidence
+        known = np.zeros_like(confidence)
+        for *_, covered in brought:
+            known = np.maximum(known, 1 if covered is None else covered)
+        return fill_smoothly(rgb, known), confidence
 
     def _anchors_around(self, key: int) -> list[tuple[int, float]]:
         start, end = next(shot for shot in self.path.shots() if shot[0] <= key < shot[1])
@@ -230,6 +229,29 @@ class MovingPlate(Plate):
 
     def _same_shot(self, one: int, other: int) -> bool:
         return self.path.shot[one] == self.path.shot[other]
+
+
+def _mixed(
+    brought: list[tuple[float, np.ndarray, np.ndarray, np.ndarray | None]], rect: Rect
+) -> tuple[np.ndarray, np.ndarray]:
+    """Plates (share, rgb, confidence, cover) together: rgb and confidence, 0 where none covers. What one alone covers it
+    shows alone."""
+    if all(covered is None for *_, covered in brought) and brought:
+        (share, rgb, sure, _), *rest = brought
+        for other_share, other, other_sure, _ in rest:
+            rgb = cv2.addWeighted(rgb, share, other, other_share, 0)
+            sure = cv2.addWeighted(sure, share, other_sure, other_share, 0)
+        return rgb, sure
+    rgb = np.zeros((rect.height, rect.width, 3), np.float32)
+    sure, weight = np.zeros(rgb.shape[:2], np.float32), np.zeros(rgb.shape[:2], np.float32)
+    for share, picture, own, covered in brought:
+        # A little more than its share, so that one with none is shown where it is the only one.
+        part = np.float32(share + 1e-3) * (np.ones_like(weight) if covered is None else covered)
+        rgb += part[..., None] * picture
+        sure += part * own
+        weight += part
+    some = np.maximum(weight, 1e-6)
+    return rgb / some[..., None], sure / some
 
 
 def _hole_and_rim(known: np.ndarray, rect: Rect) -> Rect:

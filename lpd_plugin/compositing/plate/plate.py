@@ -6,7 +6,9 @@ import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+import torch
 
 from ...video.track import Track
 from ..picture.region import Rect
@@ -37,6 +39,18 @@ class Plate(ABC):
         everywhere at frames that the plate does not show.
         """
 
+    def bare(self, index: int, rect: Rect, rgb: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """As `at`, without the grain that `add_grain` adds."""
+        return self.at(index, rect, rgb)
+
+    def means(self, index: int, rect: Rect, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """`bare` averaged over blocks of `step` pixels; all sides of rect are multiples of it."""
+        size = rect.width // step, rect.height // step
+        return tuple(cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in self.bare(index, rect))
+
+    def add_grain(self, background: np.ndarray, index: int, rect: Rect) -> None:
+        """What `bare` lacks, in place, on any part of its rectangle."""
+
     @abstractmethod
     def shows(self, index: int) -> bool:
         """Whether the plate knows a frame's view."""
@@ -66,13 +80,28 @@ class StillPlate(Plate):
         common = rect_common(rect, self.rect) if self.shows(index) else EMPTY
         if common == rect:
             place = rect.slices(self.rect)
-            return self.rgb[place].astype(np.float32), self.confidence[place].copy()
+            # PyTorch converts half precision several times faster than NumPy.
+            return torch.from_numpy(self.rgb[place]).float().numpy(), self.confidence[place].copy()
         background = np.zeros((rect.height, rect.width, 3), np.float32)
         confidence = np.zeros((rect.height, rect.width), np.float32)
         if not common.empty:
             background[common.slices(rect)] = self.rgb[common.slices(self.rect)]
             confidence[common.slices(rect)] = self.confidence[common.slices(self.rect)]
         return background, confidence
+
+    def means(self, index: int, rect: Rect, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of the plate, which is the same at all frames, worked out once and kept."""
+        x, y = -(-self.rect.left // step) * step, -(-self.rect.top // step) * step
+        whole = Rect(x, y, self.rect.right - (self.rect.right - x) % step, self.rect.bottom - (self.rect.bottom - y) % step)
+        if rect.left % step or rect.top % step or rect_common(rect, whole) != rect or not self.shows(index):
+            return super().means(index, rect, step)
+        kept = self.__dict__.setdefault("_means", {})
+        if step not in kept:
+            kept.clear()
+            kept[step] = super().means(index, whole, step)
+        rows, columns = rect.slices(whole)
+        place = slice(rows.start // step, rows.stop // step), slice(columns.start // step, columns.stop // step)
+        return tuple(one[place] for one in kept[step])
 
     def shows(self, index: int) -> bool:
         """By the nearest frame that was looked at."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from .config import AdaptationConfig
 from .curve import Curve, measured_steps
 from .generator import GeneratorAdaptation
 from .painter import PainterAdaptation
+
+
+PAINTER_LIMIT = 100  # steps at most: likeness goes on gaining a little for hundreds, minute after minute
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def adaptation_run(
 ) -> GeneratorAdaptation | PainterAdaptation:  # fmt: skip
     """An adaptation under way: has `step`, `measure` and `kept`. To be used outside inference mode, with gradients."""
     if model.painter is not None:
+        config = replace(config, limit=min(config.limit, PAINTER_LIMIT))
         return PainterAdaptation(model, matte, crops, embedding, config, likeness)
     return GeneratorAdaptation(model, matte, crops, embedding, config, discriminator)
 
