@@ -116,9 +116,10 @@ class CompositeClip(Clip):
 
     def frames(self, start: int = 0) -> Iterator[Frame]:
         for frame, layer in self.layers(start):
-            if layer is not None and layer.alpha.any():
-                picture = blend_region(frame.picture, layer.rect, layer.rgb, layer.alpha)
-                self.report.table.check_outside(frame.index, frame.picture, picture, layer.rect)
+            if layer is not None and layer.part.alpha.any():
+                part = layer.part
+                picture = blend_region(frame.picture, part.rect, part.rgb_on, part.alpha)
+                self.report.table.check_outside(frame.index, frame.picture, picture, part.rect)
                 frame = Frame(frame.index, frame.time, picture)
             yield frame
 
@@ -148,7 +149,7 @@ class CompositeClip(Clip):
         else:
             box = self.dressing.box(number) or scene.look.box
             head, options = self.dressing.coloured(head, float(time)), self.options
-            layer = lay_over(scene, frame.picture, head, box, self.dressing, options.edge, options.blend, number)
+            layer = lay_over(scene, head, box, self.dressing, options.edge, options.blend, number)
         return layer.faded(self._weight(frame))
 
     def matte_clip(self) -> "MatteClip":
@@ -187,9 +188,10 @@ class CompositeClip(Clip):
         self.report.note(frame.index, self._outcome(frame, head, layer))
         number = self._number(frame.index)
         confidence = float(self.track.confidence[number]) if number < len(self.track) else np.nan
-        self.report.table.measure(frame.index, float(frame.time), scene and scene.look, layer, confidence)
+        look, part = scene and scene.look.coarse(), layer and layer.part
+        self.report.table.measure(frame.index, float(frame.time), look, part and part.coarse(), confidence)
         if self.spool is not None:
-            self.spool.put(frame.index, layer and layer.rect, None if layer is None else to_codes(layer.alpha))
+            self.spool.put(frame.index, part and part.rect, None if part is None else to_codes(part.alpha))
 
     def _outcome(self, frame: Frame, head: Head | None, layer: Layer | None) -> Outcome:
         if layer is not None:

@@ -2,19 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
-import av
 import cv2
 import numpy as np
 
 from ..reenactment.heads import Head
 from ..video.track import CropBox
-from .head.dressing import Dressing
+from .head.dressing import AROUND, Drawn, Dressing, shown_strips
 from .matte.edge import EdgeOptions, border_falloff, refine_matte, region_weight
 from .picture.region import Rect, box_rect, read_region
-from .scene import Scene
+from .picture.square import MATTE_SIDE
+from .plate.plate import rect_common
+from .scene import Ground, Scene, drawn_extent, drawn_small
 from .seamless import met
+
+COARSE = 4  # pixels a side that are one pixel of what is measured
+
+
+class Paint:
+    """The colours of a layer, worked out for the part of it that is asked for: whoever goes through them in strips never
+    has all of them in memory, which would take longer than all sums."""
+
+    def __init__(self, scene: Scene, drawn: Drawn | None, box: CropBox, rect: Rect, number: int):
+        """drawn: the new head on `box`, None: there is none. rect: all of it; number: of the frame, for the grain."""
+        self.scene, self.drawn, self.box, self.rect, self.number = scene, drawn, box, rect, number
+        self.met: np.ndarray | None = None  # the head's colours on all of `rect`, where a blend changed them
+
+    def colour(self, part: Rect) -> np.ndarray:
+        """(height, width, 3): the new head alone, or the background where there is no head."""
+        if self.met is not None:
+            return self.met[part.slices(self.rect)]
+        return self.scene.background_on(part) if self.drawn is None else self.drawn.on(part)
+
+    def mixed(self, part: Rect, alpha: np.ndarray, head: np.ndarray) -> np.ndarray:
+        """(height, width, 3): with the background behind the head, and the footage's grain. alpha, head: of the part."""
+        if self.drawn is None:
+            return self.scene.background_on(part)
+        share = head / np.maximum(alpha, np.float32(1e-6))
+        mixed = over(self.colour(part), self.scene.background_on(part), share)
+        self.drawn.add_grain(mixed, alpha, head, self.number, part)
+        return mixed
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A rectangle of a layer; see there."""
+
+    rect: Rect
+    alpha: np.ndarray
+    head: np.ndarray
+    paint: Paint
+
+    def rgb_on(self, part: Rect) -> np.ndarray:
+        """`rgb` on a rectangle within `rect`, without working out the rest."""
+        place = part.slices(self.rect)
+        return self.paint.mixed(part, self.alpha[place], self.head[place])
+
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        return self._whole(self.rgb_on)
+
+    @cached_property
+    def colour(self) -> np.ndarray:
+        return self._whole(self.paint.colour)
+
+    def _whole(self, draw: Callable[[Rect], np.ndarray]) -> np.ndarray:
+        whole = np.zeros((*self.alpha.shape, 3), np.float32)
+        for part in shown_strips(self.alpha, self.rect, AROUND):
+            whole[part.slices(self.rect)] = draw(part)
+        return whole
+
+    def coarse(self) -> Shown | Coarse:
+        """The same with the colours as they were before they were enlarged, for measuring."""
+        head = None if self.paint.drawn is None or self.paint.met is not None else self.paint.drawn.head
+        if head is None:
+            return self
+        size = max(1, self.rect.width // COARSE), max(1, self.rect.height // COARSE)
+        return Coarse(self.rect, self.alpha, self.head, drawn_small(head.rgb, self.paint.box, self.rect, size))
+
+
+class Coarse(NamedTuple):
+    """As `Shown`; rgb shows the same rectangle at a lower resolution."""
+
+    rect: Rect
+    alpha: np.ndarray
+    head: np.ndarray
+    rgb: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -23,48 +100,90 @@ class Layer:
 
     head: the part of alpha that is the new head; alpha may also cover where the original head was. colour
     (height, width, 3): the new head's own colours, without the background that rgb mixes in; rgb where there is no head.
+    part: all of it that is not nothing; beyond that, and some pixels beyond its alpha, all is 0.
     """
 
     rect: Rect
-    rgb: np.ndarray
-    alpha: np.ndarray
-    head: np.ndarray
-    colour: np.ndarray
+    part: Shown
+
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        return self._whole(self.part.rgb)
+
+    @cached_property
+    def alpha(self) -> np.ndarray:
+        return self._whole(self.part.alpha)
+
+    @cached_property
+    def head(self) -> np.ndarray:
+        return self._whole(self.part.head)
+
+    @cached_property
+    def colour(self) -> np.ndarray:
+        return self._whole(self.part.colour)
+
+    def _whole(self, values: np.ndarray) -> np.ndarray:
+        if self.part.rect == self.rect:
+            return values
+        whole = np.zeros((self.rect.height, self.rect.width, *values.shape[2:]), np.float32)
+        whole[self.part.rect.slices(self.rect)] = values
+        return whole
 
     def faded(self, weight: float) -> Layer:
         """Less of it, by a weight from 0 to 1."""
-        weight = np.float32(weight)
-        return self if weight == 1 else replace(self, alpha=weight * self.alpha, head=weight * self.head)
+        if weight == 1:
+            return self
+        weight, part = np.float32(weight), self.part
+        return Layer(self.rect, replace(part, alpha=weight * part.alpha, head=weight * part.head))
 
 
 def removal_layer(scene: Scene) -> Layer:
     """The scene's background alone: a clean plate."""
-    return Layer(scene.rect, scene.background, scene.removal, np.zeros_like(scene.removal), scene.background)
+    rect = scene.removal_rect
+    ground = scene.on(scene.rect if rect.empty else rect)
+    paint = Paint(scene, None, scene.look.box, ground.rect, scene.index)
+    return Layer(scene.rect, Shown(ground.rect, ground.removal, np.zeros_like(ground.removal), paint))
 
 
 def lay_over(
-    scene: Scene, picture: av.VideoFrame, head: Head, box: CropBox, dressing: Dressing, edge: EdgeOptions, blend: str,
-    number: int,
-) -> Layer:  # fmt: skip
+    scene: Scene, head: Head, box: CropBox, dressing: Dressing, edge: EdgeOptions, blend: str, number: int
+) -> Layer:
     """The new head in front of the scene's background.
 
     box: the square that the head is laid on, mostly the original's own; number: of the frame in the whole composite, which
     seeds its grain; blend: see `seamless`.
     """
-    scene = _covering(scene, picture, box)
-    rect = scene.rect
-    rgb, matte = dressing.drawn(head, box, rect)
-    matte = refine_matte(matte, edge)
+    rect = scene.rect.union(box_rect(box, scene.picture.width, scene.picture.height))
+    ground = scene.on(_changed(scene, head, box, edge, rect))
+    drawn = dressing.drawn(head, box, ground.rect)
+    matte = refine_matte(drawn.matte, edge)
     # Beyond the square the matte's border repeats: where the new head is cut off there, the old one's hair goes on.
     # Where the region fades out, the footage itself comes back, not its background: both parts fade alike.
-    front, behind = matte * _allowed(scene, box, edge), (1 - matte) * scene.removal
-    alpha = front + behind
+    front, behind = matte * _allowed(scene, ground, box, edge), (1 - matte) * ground.removal
+    shown = Shown(ground.rect, front + behind, front, Paint(scene, drawn, box, ground.rect, number))
     if blend != "straight":
-        under = over(scene.background, scene.rgb, behind / np.maximum(1 - front, 1e-6))
-        rgb = met(rgb, under, front, blend)
-    mixed = over(rgb, scene.background, front / np.maximum(alpha, 1e-6))
-    mixed = dressing.grained(mixed, alpha, front, number, rect)
-    return Layer(rect, mixed, alpha, front, rgb)
+        under = over(ground.background, read_region(scene.picture, ground.rect), behind / np.maximum(1 - front, 1e-6))
+        shown.paint.met = met(drawn.on(ground.rect), under, front, blend)
+    return Layer(rect, shown)
+
+
+def _changed(scene: Scene, head: Head, box: CropBox, edge: EdgeOptions, rect: Rect) -> Rect:
+    """The part of `rect` in which anything of head or removal can be seen, with room for filters."""
+    matte = head.matte
+    if matte.shape[0] > MATTE_SIDE:
+        matte = cv2.resize(matte, (MATTE_SIDE, MATTE_SIDE), interpolation=cv2.INTER_AREA)
+    size = matte.shape[0]
+    small, whole = CropBox(0, 0, size), Rect(0, 0, size, size)
+    allowed = region_weight(edge.region, small, whole, scene.neck)
+    grown = cv2.dilate(matte, np.ones((3, 3), np.uint8))
+    part = scene.removal_rect
+    head_part = drawn_extent((grown > 0) & (allowed > 0), box, rect)
+    if not head_part.empty:
+        part = head_part if part.empty else part.union(head_part)
+    if part.empty:
+        return Rect(rect.left, rect.top, rect.left + 1, rect.top + 1)
+    room = AROUND + int(np.ceil(abs(edge.erode) + 2 * edge.feather))
+    return rect_common(Rect(part.left - room, part.top - room, part.right + room, part.bottom + room), rect)
 
 
 def over(front: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -74,30 +193,15 @@ def over(front: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.nda
     return cv2.add(result, background, result)
 
 
-def _allowed(scene: Scene, box: CropBox, edge: EdgeOptions) -> np.ndarray:
-    """Where the head's own square lets it change the footage."""
+def _allowed(scene: Scene, ground: Ground, box: CropBox, edge: EdgeOptions) -> np.ndarray:
+    """Where the head's own square lets it change the footage, (height, width) on the ground's rectangle."""
+    rect = ground.rect
     if box == scene.look.box:
-        return scene.allowed
-    inside = box_rect(box, scene.rect.right, scene.rect.bottom)
-    weight = region_weight(edge.region, box, scene.rect, scene.neck) * border_falloff(box, scene.rect, edge.border)
+        return ground.allowed
+    weight = region_weight(edge.region, box, rect, scene.neck) * border_falloff(box, rect, edge.border)
+    inside = rect_common(box_rect(box, rect.right, rect.bottom), rect)
     allowed = np.zeros_like(weight)
-    place = inside.slices(scene.rect)
-    place = tuple(slice(max(0, one.start), max(0, one.stop)) for one in place)
-    allowed[place] = weight[place]
+    if not inside.empty:
+        place = inside.slices(rect)
+        allowed[place] = weight[place]
     return allowed
-
-
-def _covering(scene: Scene, picture: av.VideoFrame, box: CropBox) -> Scene:
-    """The scene on a rectangle that holds the head's own square, too."""
-    rect = scene.rect.union(box_rect(box, picture.width, picture.height))
-    if box == scene.look.box or rect == scene.rect:
-        return scene
-    place, shape = scene.rect.slices(rect), (rect.height, rect.width)
-    rgb = read_region(picture, rect)
-    background = rgb.copy()
-    background[place] = scene.background
-    parts = {}
-    for name in ("allowed", "confidence", "removal"):
-        parts[name] = np.zeros(shape, np.float32)
-        parts[name][place] = getattr(scene, name)
-    return replace(scene, rect=rect, rgb=rgb, background=background, **parts)

@@ -23,15 +23,17 @@ from ..picture.look import Look, frames_at, look_at, person_mattes
 from ..picture.region import Rect
 from ..picture.square import HeadMatte
 from ..plate.fill import push_pull
+from ..plate.plate import rect_common
 from ..timeline import Timeline
 from .colour_match import ColourTransfer, measure_transfer, probe_frames
 from .detail import DetailBank
 from .detail_heads import DetailedHead, DetailHeads
-from .enlarge import enlarged, enlarged_matte
+from .enlarge import Enlarged, enlarged_matte
 from .placement import Fit, PlacementOptions, measure_placement, placed
 from .texture import Probe, Texture, TextureOptions, around_head, code_step, measure_texture, region_for_grain
 
 AROUND = 24  # pixels beyond the matte for which colours are drawn: elements and filters look there
+STRIP = 128  # rows that are drawn together, so that they stay in the processor's cache
 REFERENCES = 8  # frames of the footage that detail is taken from
 
 
@@ -73,7 +75,7 @@ class _Measured:
 
 
 class Dressing:
-    """The heads of one composite made ready: `heads` to iterate, `box` to lay each on, then `coloured`, `drawn`, `grained`.
+    """The heads of one composite made ready: `heads` to iterate, `box` to lay each on, then `coloured`, `drawn`.
 
     Raises `BadInput` for options that need what is not there (the placement "driver" without a driver's track).
     """
@@ -106,28 +108,9 @@ class Dressing:
         transfer = self._measured.transfer
         return head if transfer is None else replace(head, rgb=transfer.apply(head.rgb, time, self.options.colour))
 
-    def drawn(self, head: Head, box: CropBox, rect: Rect) -> tuple[np.ndarray, np.ndarray]:
-        """Colours (h, w, 3) and matte (h, w) of a head on the pixels of `rect`, as sharp as the footage.
-
-        Colours go on AROUND pixels beyond the matte, further out they are 0.
-        """
-        matte = enlarged_matte(head.matte, box, rect)
-        rgb = np.zeros((*matte.shape, 3), np.float32)
-        x, y, width, height = cv2.boundingRect((matte > 0).view(np.uint8))
-        if not width:
-            return rgb, matte
-        part = Rect(x - AROUND, y - AROUND, x + width + AROUND, y + height + AROUND).clipped(rect.width, rect.height)
-        there = Rect(part.left + rect.left, part.top + rect.top, part.right + rect.left, part.bottom + rect.top)
-        rgb[part.slices()] = enlarged(bled(head), box, there)
-        if self._measured.texture is not None:
-            window = head.window if isinstance(head, DetailedHead) else ()
-            rgb = self._measured.texture.sharpened(rgb, matte, box, rect, window)
-        return rgb, matte
-
-    def grained(self, rgb: np.ndarray, alpha: np.ndarray, made: np.ndarray, number: int, rect: Rect) -> np.ndarray:
-        """A layer's colours with the footage's grain where the head is in it; see `Texture.grained`."""
-        texture = self._measured.texture
-        return rgb if texture is None else texture.grained(rgb, alpha, number, rect, made)
+    def drawn(self, head: Head, box: CropBox, rect: Rect) -> Drawn:
+        """A head on the pixels of `rect`, as sharp as the footage."""
+        return Drawn(head, box, rect, self._measured.texture)
 
     @cached_property
     def _laid(self) -> Track:
@@ -180,6 +163,59 @@ class Dressing:
             look = look_at(frame.picture, self.track.box(frame.index))
             if look is not None and head is not None:
                 yield _Moment(time, frame, look, person_mattes([look], self.head_matte)[0], head)
+
+
+class Drawn:
+    """A head on the footage's pixels, as sharp as the footage, drawn part by part.
+
+    matte (height, width): on all of `rect`.
+    """
+
+    def __init__(self, head: Head, box: CropBox, rect: Rect, texture: Texture | None):
+        self.head, self.box, self.rect, self.texture = head, box, rect, texture
+        self.matte = enlarged_matte(head.matte, box, rect)
+
+    def on(self, part: Rect) -> np.ndarray:
+        """Colours (height, width, 3) on a part of `rect`; they go on beyond the matte."""
+        if self.texture is None:
+            return self._enlarged.part(part)
+        if self._detailed is not None:
+            return self._detailed[part.slices(self.rect)]
+        reach = self.texture.reach(self.box)
+        around = rect_common(Rect(part.left - reach, part.top - reach, part.right + reach, part.bottom + reach), self.rect)
+        return self.texture.as_sharp(self._enlarged.part(around), self.box)[part.slices(around)]
+
+    def add_grain(self, rgb: np.ndarray, alpha: np.ndarray, made: np.ndarray, number: int, rect: Rect) -> None:
+        """The footage's grain on a layer's colours where the head is in it, in place; see `Texture.grained`."""
+        if self.texture is not None:
+            self.texture.add_grain(rgb, alpha, number, rect, made)
+
+    @cached_property
+    def _enlarged(self) -> Enlarged:
+        return Enlarged(bled(self.head), self.box, self.rect)
+
+    @cached_property
+    def _detailed(self) -> np.ndarray | None:
+        """All of it with the footage's detail, which is worked out in one piece; None without."""
+        if not self.texture.options.detail or not isinstance(self.head, DetailedHead):
+            return None
+        whole = self._enlarged.part(self.rect)
+        return self.texture.sharpened(whole, self.matte, self.box, self.rect, self.head.window)
+
+
+def shown_strips(matte: np.ndarray, rect: Rect, around: int = 0) -> Iterator[Rect]:
+    """Parts of `rect`, in rows that stay in the processor's cache, that hold all that a matte (height, width) on it shows, and
+    so many pixels more."""
+    shown = np.flatnonzero(cv2.reduce(matte, 1, cv2.REDUCE_MAX)[:, 0] > 0)
+    if not len(shown):
+        return
+    first, last = max(int(shown[0]) - around, 0), min(int(shown[-1]) + 1 + around, rect.height)
+    for top in range(first, last, STRIP):
+        bottom = min(top + STRIP, last)
+        across = np.flatnonzero(cv2.reduce(matte[max(top - around, 0) : bottom + around], 0, cv2.REDUCE_MAX)[0] > 0)
+        if len(across):
+            left, right = max(int(across[0]) - around, 0), min(int(across[-1]) + 1 + around, rect.width)
+            yield Rect(rect.left + left, rect.top + top, rect.left + right, rect.top + bottom)
 
 
 def bled(head: Head) -> np.ndarray:

@@ -71,6 +71,13 @@ def match_sharpness(rgb: np.ndarray, own: float, wanted: float) -> np.ndarray:
     return result
 
 
+def sharpness_reach(own: float, wanted: float) -> int:
+    """Pixels around a part of a picture that `match_sharpness` looks at for it."""
+    if wanted > own:
+        return int(np.ceil(4 * np.sqrt(wanted**2 - own**2))) + 1
+    return int(np.ceil(4 * _mask_width(own))) + max(1, round(own))
+
+
 def sharpening_gain(own: float, wanted: float) -> float:
     """How strongly to add what a Gaussian of the mask's width takes away, for edges of spread `own` to be measured
     as `wanted` by `edge_spread`; 0 up to LARGEST_GAIN."""

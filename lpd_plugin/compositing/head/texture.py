@@ -21,13 +21,13 @@ from ..picture.region import Rect, box_rect, read_region
 from .detail import Agreement, moved_detail
 from .enlarge import enlarged, enlarged_matte
 from .grain import Grain, measure_grain
-from .sharpness import edge_spread, match_sharpness
+from .sharpness import edge_spread, match_sharpness, sharpness_reach
 
 CHIN = 0.8  # share of the square's side from the top: below are clothes, which the head does not replace
 INSET = 0.02  # of the square's side inside the mattes' edge: inner edges only, outlines are the matte's business
 AROUND, MOST_AROUND = 1.4, 800  # what is looked at for grain: times the square's side, and at most so many pixels
 MARGIN = 12  # pixels around the matte that are worked on, too, for the filters' reach
-STRIP = 96  # rows
+STRIP = 32  # rows
 UNSEEN = 1 / 512  # alpha that changes no code of 8 bits
 FAINTEST = 0.1  # alpha below which grain is not strengthened any more
 
@@ -126,10 +126,15 @@ class Texture:
         shows the footage. Where both mix, grain is stronger, since mixing two patterns weakens both: the sum of
         footage and layer has the footage's grain throughout.
         """
+        result = rgb.copy()
+        self.add_grain(result, alpha, frame_number, rect, alpha if made is None else made)
+        return result
+
+    def add_grain(self, rgb: np.ndarray, alpha: np.ndarray, frame_number: int, rect: Rect, made: np.ndarray) -> None:
+        """As `grained`, in place."""
         place = _where(alpha) if self.options.grain and not self.grain.none else None
         if place is None:
-            return rgb
-        made, result = alpha if made is None else made, rgb.copy()
+            return
         rows, columns = place
         missing = _missing_grain() * np.float32(self.options.grain)
         for top in range(rows.start, rows.stop, STRIP):  # what is worked on stays in the processor's cache
@@ -139,8 +144,18 @@ class Texture:
             gain = cv2.LUT(cv2.convertScaleAbs(made[part], alpha=255), missing)
             cv2.divide(gain, cv2.max(alpha[part], FAINTEST), dst=gain)
             cv2.multiply(noise, cv2.merge([gain] * 3), dst=noise)
-            result[part] += noise
-        return result
+            rgb[part] += noise
+
+    def as_sharp(self, rgb: np.ndarray, box: CropBox) -> np.ndarray:
+        """rgb (h, w, 3) of a head on `box` as sharp as the footage, without its detail; meaningful `reach` pixels inside."""
+        return rgb if self.wanted is None else self._as_sharp(rgb, box, self.wanted, self.options.sharpness)
+
+    def reach(self, box: CropBox) -> int:
+        """Pixels around a part of a picture that `as_sharp` looks at for it."""
+        if self.own is None or self.wanted is None or not self.options.sharpness:
+            return 0
+        own = self.own * box.side
+        return sharpness_reach(own, own + self.options.sharpness * (self.wanted - own))
 
     def _as_sharp(self, rgb: np.ndarray, box: CropBox, wanted: float, amount: float, softer: bool = True) -> np.ndarray:
         own = None if self.own is None else self.own * box.side

@@ -54,7 +54,8 @@ class MatteClip(Clip):
         if position == len(times):
             return
         for frame, layer in self.composite.layers(position):
-            rect, codes = (None, None) if layer is None else (layer.rect, to_codes(layer.alpha))
+            part = layer and layer.part
+            rect, codes = (None, None) if part is None else (part.rect, to_codes(part.alpha))
             yield Frame(frame.index, frame.time, self._picture(rect, codes))
 
     def _picture(self, rect: Rect | None, codes: np.ndarray | None) -> av.VideoFrame:

@@ -10,29 +10,44 @@ from __future__ import annotations
 
 import numpy as np
 
+HALF, QUARTER = np.float32(0.5), np.float32(0.25)
+
 
 def upsample(c: np.ndarray, axis: int) -> np.ndarray:
-    """Twice as many samples along `axis`, linearly; two samples at either end serve as neighbours and go."""
-    c = np.moveaxis(c, axis, 0)
-    here, before, after = c[2:-2], c[1:-3], c[3:-1]
-    out = np.empty((2 * len(here), *c.shape[1:]), np.float32)
+    """Twice as many samples along `axis` of (h, w) float32, linearly; two samples at either end serve as neighbours and go."""
     if axis == 1:  # co-sited with the left luma sample
-        out[0::2], out[1::2] = here, 0.5 * (here + after)
+        here, after = c[:, 2:-2], c[:, 3:-1]
+        out = np.empty((len(c), 2 * here.shape[1]), np.float32)
+        out[:, 0::2] = here
+        between = here + after
+        between *= HALF
+        out[:, 1::2] = between
     else:  # centred between two luma rows
-        out[0::2], out[1::2] = 0.75 * here + 0.25 * before, 0.75 * here + 0.25 * after
-    return np.moveaxis(out, 0, axis)
+        out = np.empty((2 * len(c) - 8, c.shape[1]), np.float32)
+        far = c * QUARTER
+        np.subtract(c[2:-2], far[2:-2], out=out[0::2])
+        out[1::2] = out[0::2]
+        out[0::2] += far[1:-3]
+        out[1::2] += far[3:-1]
+    return out
 
 
 def downsample(x: np.ndarray, axis: int) -> np.ndarray:
     """The exact inverse of `upsample`: half as many samples; the first and last two serve as neighbours and go."""
-    x = np.moveaxis(x, axis, 0)
-    n = len(x) - 4
+    n = x.shape[axis] - 4
 
     def at(offset: int) -> np.ndarray:
-        return x[2 + offset : 2 + offset + n : 2]
+        part = slice(2 + offset, 2 + offset + n, 2)
+        return x[part] if axis == 0 else x[:, part]
 
     if axis == 1:
-        out = 0.75 * at(0) + 0.25 * (at(-1) + at(1)) - 0.125 * (at(-2) + at(2))
+        out, far = at(-1) + at(1), at(-2) + at(2)
+        out *= QUARTER
+        far *= HALF * QUARTER
+        out += (HALF + QUARTER) * at(0)
     else:
-        out = 0.75 * (at(0) + at(1)) - 0.25 * (at(-1) + at(2))
-    return np.moveaxis(out, 0, axis)
+        out, far = at(0) + at(1), at(-1) + at(2)
+        out *= HALF + QUARTER
+        far *= QUARTER
+    out -= far
+    return out

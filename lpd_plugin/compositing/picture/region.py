@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import av
@@ -12,8 +13,8 @@ import numpy as np
 
 from ...video.planes import plane_views, set_tags, tags_of
 from ...video.track import CropBox
-from .chroma import downsample, upsample
-from .components import Component, Components, components_of
+from .components import components_of
+from .sampling import add_component, read_component
 
 
 class Rect(NamedTuple):
@@ -76,12 +77,25 @@ def read_region(picture: av.VideoFrame, rect: Rect) -> np.ndarray:
     """
     _check_rect(picture, rect)
     components = components_of(picture)
-    values = _read(picture, components, rect)
-    return values if components.is_rgb else cv2.transform(values, components.to_rgb)
+    planes = plane_views(picture)
+    result = np.empty((rect.height, rect.width, 3), np.float32)
+    for strip in _strips(rect):
+        values = cv2.merge([read_component(planes[part.plane], part, strip) for part in components.parts])
+        place = result[strip.slices(rect)]
+        if components.is_rgb:
+            place[...] = values
+        else:
+            cv2.transform(values, components.to_rgb, dst=place)
+    return result
 
 
-def blend_region(picture: av.VideoFrame, rect: Rect, rgb: np.ndarray, alpha: np.ndarray) -> av.VideoFrame:
+Colours = Callable[["Rect"], np.ndarray]
+
+
+def blend_region(picture: av.VideoFrame, rect: Rect, rgb: np.ndarray | Colours, alpha: np.ndarray) -> av.VideoFrame:
     """A copy of the picture with `rgb` (height, width, 3) over the rectangle by `alpha` (height, width), 0..1.
+
+    rgb may be a function that gives the colours of any part of the rectangle: it is asked where alpha is above 0.
 
     Outside the rectangle and where alpha is 0 every sample of every plane is the original's; so are alpha
     planes, tags, timestamp and side data. A chroma sample changes only where the luma samples that it
@@ -90,96 +104,52 @@ def blend_region(picture: av.VideoFrame, rect: Rect, rgb: np.ndarray, alpha: np.
     """
     _check_rect(picture, rect)
     components = components_of(picture)
-    delta = cv2.transform(rgb.astype(np.float32), components.from_rgb).reshape(*alpha.shape, -1)
-    delta = (delta - _read(picture, components, rect)) * alpha[..., None]
-    result = copy_picture(picture)
-    planes = plane_views(result)
-    for number, part in enumerate(components.parts):
-        _add(planes[part.plane], part, rect, delta[..., number], alpha, (picture.width, picture.height))
+    before, result, size = plane_views(picture), copy_picture(picture), (picture.width, picture.height)
+    after = plane_views(result)
+    for strip in _strips(rect):
+        shown = _shown(alpha, rect, strip)
+        if shown is None:
+            continue
+        # A few pixels more on every side, for the filters; what they change belongs to the neighbouring strips.
+        around = _widened(shown, rect)
+        place = around.slices(rect)
+        share = np.ascontiguousarray(alpha[place], np.float32)
+        colours = rgb(around) if callable(rgb) else np.asarray(rgb[place], np.float32)
+        wanted = cv2.transform(colours, components.from_rgb)
+        for number, part in enumerate(components.parts):
+            difference = wanted if wanted.ndim == 2 else cv2.extractChannel(wanted, number)
+            difference -= read_component(before[part.plane], part, around)
+            difference *= share
+            add_component(after[part.plane], part, around, difference, share, shown, size)
     return result
 
 
-def _read(picture: av.VideoFrame, components: Components, rect: Rect) -> np.ndarray:
-    """Every component over `rect` at luma resolution: (height, width, parts) float32."""
-    planes = plane_views(picture)
-    values = np.empty((rect.height, rect.width, len(components.parts)), np.float32)
-    for number, part in enumerate(components.parts):
-        samples = planes[part.plane]
-        codes = _read_subsampled(samples, part, rect) if part.subsampled else samples[rect.slices()]
-        np.subtract(codes, np.float32(part.zero), out=values[..., number])
-        values[..., number] *= np.float32(1 / part.scale)
-    return values
+STRIP = 128  # rows worked on together, so that all intermediate results stay in the processor's cache
+ALIGNED = 16  # pixels: parts of a rectangle begin and end there, so no chroma sample belongs to two of them
+ROOM = 8  # pixels around a part that the chroma filters reach
 
 
-def _read_subsampled(samples: np.ndarray, part: Component, rect: Rect) -> np.ndarray:
-    height, width = samples.shape
-    fx, fy = 1 << part.shift_x, 1 << part.shift_y
-    # Room for two neighbours in every doubling; where the picture ends the last sample repeats.
-    room_x, room_y = 2 * part.shift_x, 2 * part.shift_y
-    x0, x1 = rect.left // fx - room_x, -(-rect.right // fx) + room_x
-    y0, y1 = rect.top // fy - room_y, -(-rect.bottom // fy) + room_y
-    inner = samples[max(y0, 0) : min(y1, height), max(x0, 0) : min(x1, width)].astype(np.float32)
-    codes = np.pad(inner, ((max(-y0, 0), max(y1 - height, 0)), (max(-x0, 0), max(x1 - width, 0))), "edge")
-    for _ in range(part.shift_x):
-        codes, x0 = upsample(codes, 1), 2 * (x0 + 2)
-    for _ in range(part.shift_y):
-        codes, y0 = upsample(codes, 0), 2 * (y0 + 2)
-    return codes[rect.slices(Rect(x0, y0, 0, 0))]
+def _strips(rect: Rect) -> Iterator[Rect]:
+    """The rectangle in parts of at most STRIP rows."""
+    for top in range(rect.top - rect.top % STRIP, rect.bottom, STRIP):
+        yield Rect(rect.left, max(top, rect.top), rect.right, min(top + STRIP, rect.bottom))
 
 
-def _add(samples: np.ndarray, part: Component, rect: Rect, delta: np.ndarray, alpha: np.ndarray, size) -> None:
-    """Add a difference over `rect` (values at luma resolution, times alpha) to a plane, in place."""
-    touched = alpha > 0
-    if part.subsampled:
-        rect, delta, touched = _to_cells(part, rect, delta, touched, size)
-        if rect.empty:
-            return
-    codes = samples[rect.slices()]
-    before = codes.astype(np.float32)
-    after = np.rint(before + delta * np.float32(part.scale))
-    # Footage may hold codes beyond black and white; they may stay, but no new ones are made.
-    after = np.clip(after, np.minimum(before, part.lowest), np.maximum(before, part.highest))
-    np.copyto(codes, after.astype(codes.dtype), where=touched)
+def _shown(alpha: np.ndarray, rect: Rect, strip: Rect) -> Rect | None:
+    """The columns of a strip of `rect` in which alpha is not 0 everywhere, a little rounded up."""
+    columns = np.flatnonzero(alpha[strip.slices(rect)].max(0) > 0)
+    if not len(columns):
+        return None
+    left, right = rect.left + int(columns[0]), rect.left + int(columns[-1]) + 1
+    left, right = left - left % ALIGNED, right + -right % ALIGNED
+    return Rect(max(left, rect.left), strip.top, min(right, rect.right), strip.bottom)
 
 
-def _to_cells(part: Component, rect: Rect, delta: np.ndarray, touched: np.ndarray, size):
-    """Down to chroma resolution: the chroma samples wholly inside `rect`, their difference, which to touch."""
-    columns = _Cells.along(rect.left, rect.right, size[0], part.shift_x)
-    rows = _Cells.along(rect.top, rect.bottom, size[1], part.shift_y)
-    cells = Rect(columns.first, rows.first, columns.end, rows.end)
-    if cells.empty:
-        return cells, None, None
-    # Beyond the rectangle nothing changes (zeros); beyond the picture its border goes on.
-    delta = np.pad(np.pad(delta, (rows.repeat, columns.repeat), "edge"), (rows.zeros, columns.zeros))
-    touched = np.pad(np.pad(touched, (rows.repeat, columns.repeat), "edge"), (rows.zeros, columns.zeros))
-    for axis, shift in ((1, part.shift_x), (0, part.shift_y)):
-        for _ in range(shift):
-            delta = downsample(np.pad(delta, [(2, 2) if a == axis else (0, 0) for a in (0, 1)]), axis)
-    height, width = delta.shape
-    touched = touched.reshape(height, 1 << part.shift_y, width, 1 << part.shift_x).any((1, 3))
-    kept = slice(rows.first - rows.start, rows.end - rows.start), slice(
-        columns.first - columns.start, columns.end - columns.start
-    )
-    return cells, delta[kept], touched[kept]
-
-
-class _Cells(NamedTuple):
-    """Chroma samples along one axis of a rectangle: `first` to `end` lie wholly inside, `start` allows for filters."""
-
-    start: int
-    first: int
-    end: int
-    repeat: tuple[int, int]  # luma samples to pad before and after by repeating
-    zeros: tuple[int, int]  # ... and with zeros
-
-    @classmethod
-    def along(cls, low: int, high: int, length: int, shift: int) -> "_Cells":
-        factor, room = 1 << shift, 2 * shift
-        start, stop = low // factor - room, -(-high // factor) + room
-        before, after = low - start * factor, stop * factor - high
-        end = -(-high // factor) if high == length else high // factor
-        repeat = (before if low == 0 else 0, after if high == length else 0)
-        return cls(start, -(-low // factor), end, repeat, (before - repeat[0], after - repeat[1]))
+def _widened(part: Rect, within: Rect) -> Rect:
+    return Rect(
+        max(part.left - ROOM, within.left), max(part.top - ROOM, within.top),
+        min(part.right + ROOM, within.right), min(part.bottom + ROOM, within.bottom),
+    )  # fmt: skip
 
 
 _graphs = threading.local()

@@ -15,7 +15,7 @@ import numpy as np
 from ...video.planes import plane_views
 from ...video.track import CropBox
 from ...whole_files import checked_target, written_whole
-from ..layer import Layer
+from ..layer import Coarse, Shown
 from ..picture.components import components_of
 from ..picture.look import Look
 from ..picture.region import Rect
@@ -59,8 +59,9 @@ class FrameTable:
         """(N,) of one measure: a view."""
         return self.values[:, MEASURES.index(name)]
 
-    def measure(self, index: int, time: float, look: Look | None, layer: Layer | None, confidence: float = np.nan) -> None:
-        """What one frame shows, in any order; look: the footage's square, layer: what is laid over it, None: nothing."""
+    def measure(self, index: int, time: float, look: Look | None, layer: Shown | Coarse | None, confidence: float = np.nan) -> None:
+        """What one frame shows, in any order; look: the footage's square, at any resolution, layer: what is laid over it,
+        None: nothing."""
         self.column("time")[index] = time
         if look is None or layer is None:
             return
@@ -139,7 +140,7 @@ def change_outside(before: av.VideoFrame, after: av.VideoFrame, rect: Rect) -> i
     return worst
 
 
-def _to_grid(rect: Rect, box: CropBox, grid: int, block: int) -> np.ndarray:
+def _to_grid(rect: Rect, box: CropBox, grid: int, block: float) -> np.ndarray:
     """The affine map from a grid's pixels over the square to blocks of pixels of `rect`, centres at halves."""
     step = box.side / grid
     places = [(box.left - rect.left + step / 2) / block - 0.5, (box.top - rect.top + step / 2) / block - 0.5]
@@ -167,12 +168,12 @@ def _flicker(before: np.ndarray, now: np.ndarray, after: np.ndarray) -> float:
     return float(np.abs(now - (before + after) / 2)[edge].mean()) if edge.any() else 0.0
 
 
-def _colour_shift(look: Look, layer: Layer) -> float:
+def _colour_shift(look: Look, layer: Shown | Coarse) -> float:
     """NaN where the new head covers none of the face."""
     flags, size = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, (COLOUR_GRID, COLOUR_GRID)
 
     def picked(values: np.ndarray, rect: Rect) -> np.ndarray:
-        to_grid = _to_grid(rect, look.box, COLOUR_GRID, 1)
+        to_grid = _to_grid(rect, look.box, COLOUR_GRID, rect.width / values.shape[1])
         return cv2.warpAffine(values, to_grid, size, flags=flags, borderMode=cv2.BORDER_CONSTANT)
 
     away = (np.arange(COLOUR_GRID) + 0.5) / COLOUR_GRID - 0.5
