@@ -230,7 +230,7 @@ def main() -> None:
         for times in (1, max(1, options.long // options.frames)):
             print(memory_row(folder / "3840.mp4", times), flush=True)
         print("\n| null test in ffv1 | mean, codes | 99.9th percentile | largest | outside the same |\n|---|---|---|---|---|")
-        for name, pixel_format in (("8-bit 4:2:0", "yuv420p"), ("10-bit 4:2:2", "yuv422p10le"), ("RGB", "gbrp")):
+        for name, pixel_format in (("8-bit 4:2:0", "yuv420p"), ("10-bit 4:2:2", "yuv422p10le"), ("RGB", "bgr0")):
             print(null_row(options.clip, name, pixel_format, folder), flush=True)
 
 

@@ -101,7 +101,7 @@ def test_adapting_to_the_man_makes_strangers_poses_look_more_like_him(man):
         torch.manual_seed(0)
         run = adaptation_run(model, load_matte(), man, embedding, AdaptationConfig(batch=2), likeness=likeness)
         start = run.measure()
-        for _ in range(16):
+        for _ in range(32):
             run.step()
         end = run.measure()
-    assert end.identity < 0.99 * start.identity and end.pose < 1.05 * start.pose
+    assert end.identity < 0.97 * start.identity and end.pose < 1.05 * start.pose
