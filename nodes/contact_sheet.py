@@ -18,7 +18,7 @@ class ContactSheet(Node):
         Input("driver", (types.VIDEO, types.IMAGE), optional=True, tooltip="The driving clip"),
         Input("heads", types.HEADS, optional=True, tooltip="The generated heads"),
         Int("moments", default=8, minimum=1, maximum=40, tooltip="Columns"),
-        File("file", default="", writes=True, tooltip="Where to write a PNG; empty for nowhere"),
+        File("file", default="", writes=True, extensions=(".png",), tooltip="Where to write a PNG; empty for nowhere"),
         Bool("overwrite", default=False, tooltip="Replace an existing file"),
         Input("matte", types.VIDEO, optional=True, tooltip="The composite's matte; else the heads' own masks"),
     )

@@ -27,7 +27,7 @@ class SaveClip(Node):
         Choice("format", _formats, default="h264", tooltip="h264 plays everywhere; ffv1 is lossless; see docs/formats.md"),
         Bool("overwrite", default=False, tooltip="Replace an existing file"),
         Choice("first_number", ("1", "1001", "timecode"), default="1", tooltip="Of an image sequence's first file"),
-        File("report", default="", writes=True, tooltip="A CSV with a line a frame of what a composite did; empty for none"),
+        File("report", default="", writes=True, extensions=(".csv",), tooltip="A CSV with a line a frame of what a composite did; empty for none"),
     )
     outputs = (Output("saved", types.VIDEO, tooltip="The written file as footage"),)
     output_node = True

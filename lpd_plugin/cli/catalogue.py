@@ -8,6 +8,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ..errors import BadInput, LpdError
+from ..rendering.preset_files import preset_folder
+
 
 @click.command()
 @click.argument("node", required=False)
@@ -35,43 +38,95 @@ def _node_row(entry: dict) -> tuple[str, str, str, str]:
     return entry["id"], takes, gives, entry["description"]
 
 
-@click.group(invoke_without_command=True)
-@click.pass_context
-def presets(context) -> None:
-    """List the presets; 'lpd presets show NAME' lists one's parameters."""
-    if context.invoked_subcommand is None:
-        from ..rendering.presets import list_presets, load_preset
+presets_option = click.option(
+    "--presets", "preset_folders", multiple=True, type=click.Path(), metavar="FOLDER",
+    help="A further folder of presets, which win over others of the same name; repeat it.",
+)  # fmt: skip
 
-        _table(("preset", "what it does"), [(name, load_preset(path).description) for name, path in list_presets().items()])
+
+@click.group(invoke_without_command=True)
+@presets_option
+@click.pass_context
+def presets(context, preset_folders) -> None:
+    """List the presets: those that come with LPD and your own; see also show, check and schema."""
+    context.obj = preset_folders
+    if context.invoked_subcommand is not None:
+        return
+    from ..rendering.presets import list_presets, load_preset
+
+    rows = []
+    for name, path in list_presets(preset_folders).items():
+        try:
+            said = load_preset(path, preset_folders).description
+        except LpdError as error:
+            said = f"not usable: {error}"
+        rows.append((name, said, "" if path.parent == preset_folder() else str(path)))
+    _table(("preset", "what it does", "yours, in"), rows)
 
 
 @presets.command()
 @click.argument("name")
-def show(name) -> None:
-    """Show the parameters of a preset."""
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+def show(preset_folders, name, as_json) -> None:
+    """Show the parameters of a preset (a name, or a YAML file)."""
     from ..rendering.presets import load_preset
 
-    preset = load_preset(name)
+    preset = load_preset(name, preset_folders)
+    if as_json:
+        content = {"name": preset.name, "description": " ".join(preset.description.split()), "file": str(preset.path)}
+        content["parameters"] = [one.as_dict() for one in preset.parameters.values()]
+        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        return
     click.echo(f"{preset.name}: {preset.description}\n")
     rows = []
     for one in preset.parameters.values():
-        allowed = ", ".join(one.options) or ("" if one.minimum is None else f"{one.minimum} to {one.maximum} {one.unit}")
-        rows.append((one.name, one.type, "required" if one.required else str(one.default), allowed, one.help))
+        default = "required" if one.required else str(one.default)
+        rows.append((one.name, one.type, default, one.allowed(), one.help))
     _table(("parameter", "type", "default", "allowed", "what it is"), rows)
 
 
 @presets.command()
-@click.argument("name")
-def check(name) -> None:
-    """Check that a preset (name or file) is well-formed and its graph valid."""
+@click.argument("names", nargs=-1)
+@click.pass_obj
+def check(preset_folders, names) -> None:
+    """Check that presets (names or files; without any, all) are well-formed and their graphs valid."""
+    from ..rendering.presets import list_presets, load_preset
+
+    wrong = []
+    for name in names or list_presets(preset_folders).values():
+        try:
+            preset = load_preset(name, preset_folders)
+            _check_graph(preset)
+        except LpdError as error:
+            wrong.append(str(error))
+            continue
+        click.echo(f"{preset.path}: well-formed, {len(preset.graph)} nodes, {len(preset.parameters)} parameters")
+    if wrong:
+        raise BadInput("\n".join(wrong))
+
+
+def _check_graph(preset) -> None:
+    """With every optional node there, and without."""
     from ..graph.registry import node_classes
     from ..graph.validation import validate
-    from ..rendering.presets import load_preset
 
-    preset = load_preset(name)
-    stand_ins = {n: f"{n}.png" for n, p in preset.parameters.items() if p.required}
-    validate(preset.workflow(stand_ins), node_classes(), ())
-    click.echo(f"{preset.path}: well-formed, {len(preset.graph)} nodes, {len(preset.parameters)} parameters")
+    def stand_in(name: str) -> str:
+        inputs = [node_classes()[node].input(key) for node, key in preset.uses(name) if node in node_classes()]
+        return name + next((suffix for one in inputs for suffix in getattr(one, "extensions", ())), ".png")
+
+    needed = {name: stand_in(name) for name, one in preset.parameters.items() if one.required}
+    every = {name: stand_in(name) for name, one in preset.parameters.items() if one.type == "file" and one.default == ""}
+    for values in (needed, needed | every):
+        validate(preset.workflow(values), node_classes())
+
+
+@presets.command()
+def schema() -> None:
+    """Print the JSON schema of preset files, for editors that check and complete YAML."""
+    from ..rendering.presets import SCHEMA
+
+    click.echo(SCHEMA.read_text(encoding="utf-8"), nl=False)
 
 
 def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

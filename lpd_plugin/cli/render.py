@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import BadInput
+from .catalogue import presets_option
 from .reporting import progress_for
 
 _json = click.option("--json", "as_json", is_flag=True, help="Progress and result as JSON, for machines.")
@@ -20,20 +21,24 @@ _seed = click.option("--seed", default=0, show_default=True, help="The same seed
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter of the preset; repeat it.")
 @click.option("-o", "--output", type=click.Path(), help="The file to write (the preset's parameter 'output').")
 @click.option("--overwrite", is_flag=True, help="Replace existing files.")
+@presets_option
 @_device
 @_seed
 @_json
-def render(preset, settings, output, overwrite, device, seed, as_json) -> None:
+def render(preset, settings, output, overwrite, preset_folders, device, seed, as_json) -> None:
     """Run PRESET (a name from 'lpd presets' or a YAML file)."""
-    from ..rendering.run import render_preset
+    from ..rendering.presets import load_preset
+    from ..rendering.run import run_workflow
 
     values = dict(_assignment(one) for one in settings)
     if output is not None:
         values["output"] = output
     if overwrite:
         values["overwrite"] = True
+    device = _checked_device(device)
+    workflow = load_preset(preset, preset_folders).workflow(values)
     with progress_for(as_json) as progress:
-        rendered = render_preset(preset, values, progress, device=_checked_device(device), seed=seed)
+        rendered = run_workflow(workflow, progress, device=device, seed=seed)
     _report(rendered, as_json)
 
 

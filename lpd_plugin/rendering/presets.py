@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..errors import BadInput
 from ..graph.workflow import Workflow, parse_workflow
+from .parameters import Parameter
+from .preset_files import find_preset, preset_files, read_preset
 
-TYPES = {"file": str, "text": str, "choice": str, "int": int, "float": float, "bool": bool}
-KEYS = {"type", "default", "help", "minimum", "maximum", "unit", "options"}
-REQUIRED = object()
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """What a user may set. `default` is REQUIRED where a value has to be given."""
-
-    name: str
-    type: str
-    default: Any
-    help: str = ""
-    minimum: float | None = None
-    maximum: float | None = None
-    unit: str = ""
-    options: tuple[str, ...] = ()
-
-    @property
-    def required(self) -> bool:
-        return self.default is REQUIRED
-
-    def value(self, given: Any, preset: str) -> Any:
-        """A given value (text from a command line, or typed) in this parameter's type; raises `BadInput`."""
-        where = f"parameter '{self.name}' of preset '{preset}'"
-        try:
-            value = _as_bool(given) if self.type == "bool" else TYPES[self.type](given)
-        except (TypeError, ValueError):
-            raise BadInput(f"{where}: {given!r} is not of type {self.type}.") from None
-        if self.minimum is not None and value < self.minimum or self.maximum is not None and value > self.maximum:
-            raise BadInput(f"{where}: {value} is out of range; it has to lie between {self.minimum} and {self.maximum}.")
-        if self.options and value not in self.options:
-            raise BadInput(f"{where}: '{value}' is not one of {', '.join(self.options)}.")
-        return value
+SCHEMA = Path(__file__).with_name("preset.schema.json")  # of the files, for editors and other programs
 
 
 @dataclass(frozen=True)
@@ -62,6 +29,12 @@ class Preset:
     parameters: dict[str, Parameter]
     graph: dict[str, Any]
     path: Path
+
+    def uses(self, name: str) -> list[tuple[str, str]]:
+        """Where a parameter's value goes: node class and input of each."""
+        nodes = [node for node in self.graph.values() if isinstance(node, dict)]
+        inputs = [(node.get("class_type", ""), key, value) for node in nodes for key, value in node.get("inputs", {}).items()]
+        return [(node, key) for node, key, value in inputs if value == f"${name}"]
 
     def workflow(self, values: Mapping[str, Any]) -> Workflow:
         """The graph with every parameter's value in its place.
@@ -84,47 +57,29 @@ class Preset:
         return parse_workflow(_wanted(_filled(self.graph, filled)), source=f"preset '{self.name}'")
 
 
-def preset_folder() -> Path:
-    """Where our own presets lie: inside an installed distribution, or beside the package in a checkout."""
-    inside = Path(__file__).resolve().parents[1] / "presets"
-    return inside if inside.is_dir() else Path(__file__).resolve().parents[2] / "presets"
+def list_presets(folders: Iterable[str | os.PathLike] = ()) -> dict[str, Path]:
+    """All presets by name: ours, the user's, those of $LPD_PRESETS and of `folders`; see `preset_files.folders`."""
+    return {name: paths[0] for name, paths in preset_files(folders).items()}
 
 
-def list_presets() -> dict[str, Path]:
-    """Our own presets by name."""
-    return {path.stem: path for path in sorted(preset_folder().glob("*.yaml"))}
+def load_preset(name: str | os.PathLike, folders: Iterable[str | os.PathLike] = ()) -> Preset:
+    """A preset by name or by path, with what it extends. Raises `BadInput` for an unknown or broken one."""
+    known = preset_files(folders)
+    path = find_preset(name, known)
+    return _checked(read_preset(path, known), path)
 
 
-def load_preset(name: str | os.PathLike) -> Preset:
-    """A preset of ours by name, or a user's by path. Raises `BadInput` for an unknown or broken one."""
-    known = list_presets()
-    path = known.get(str(name)) or Path(name).expanduser()
-    if path.suffix not in (".yaml", ".yml") or not path.is_file():
-        close = get_close_matches(str(name), known, 1)
-        hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(known)}."
-        raise BadInput(f"There is no preset '{name}'; {hint}")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise BadInput(f"Cannot read the preset {path}: {' '.join(str(error).split())}.") from error
-    return _checked(content, path)
-
-
-def _checked(content: Any, path: Path) -> Preset:
-    if not isinstance(content, dict) or not {"name", "description", "graph"} <= set(content):
-        raise BadInput(f"{path} is not a preset: it needs name, description and graph.")
-    unknown = set(content) - {"name", "description", "parameters", "graph"}
-    if unknown:
-        raise BadInput(f"{path}: unknown key '{sorted(unknown)[0]}'; a preset has name, description, parameters, graph.")
-    parameters = {}
-    for name, entry in (content.get("parameters") or {}).items():
-        if not isinstance(entry, dict) or entry.get("type") not in TYPES or set(entry) - KEYS:
-            raise BadInput(f"{path}: parameter '{name}' needs a type ({', '.join(TYPES)}) and only {', '.join(sorted(KEYS))}.")
-        entry = {"default": REQUIRED, **entry, "options": tuple(entry.get("options", ()))}
-        parameters[name] = Parameter(name, **entry)
+def _checked(content: dict[str, Any], path: Path) -> Preset:
+    for key in ("name", "description"):
+        if not isinstance(content[key], str) or not content[key].strip():
+            raise BadInput(f"{path}: '{key}' has to be text.")
+    if not isinstance(content["graph"], dict) or not content["graph"]:
+        raise BadInput(f"{path}: 'graph' is empty; it holds the nodes by name.")
+    declared = (content.get("parameters") or {}).items()
+    parameters = {str(name): Parameter.declared(str(name), entry, str(path)) for name, entry in declared}
     preset = Preset(content["name"], content["description"].strip(), parameters, content["graph"], path)
     used = set(_references(preset.graph))
-    for name in used ^ set(parameters):
+    for name in sorted(used ^ set(parameters)):
         problem = "is used in the graph but not declared" if name in used else "is declared but not used in the graph"
         raise BadInput(f"{path}: parameter '{name}' {problem}.")
     return preset
@@ -163,14 +118,3 @@ def _wanted(graph: dict[str, Any]) -> dict[str, Any]:
             node = {key: value for key, value in node.items() if key != "when"} | {"inputs": inputs}
         kept[number] = node
     return kept
-
-
-def _as_bool(given: Any) -> bool:
-    if isinstance(given, bool):
-        return given
-    text = str(given).strip().lower()
-    if text in ("true", "yes", "on", "1"):
-        return True
-    if text in ("false", "no", "off", "0"):
-        return False
-    raise ValueError(given)
