@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..video.track import CropBox
-from .head.enlarge import Spread
+from .head.enlarge import Span, Spread, merged
 from .matte.edge import EdgeOptions, border_falloff, matte_on_rect, region_weight, smoothstep
 from .matte.neck import Neck, neck_of, shoulders_of
 from .matte.refine import refined
@@ -95,7 +95,7 @@ class Scene:
             return read_region(self.picture, rect)
         if not self._plated:
             return self._filled[rect.slices(self.rect)]
-        background = self._correction.part(rect)
+        background = merged(self._correction.part(rect))
         if self.plate.moving:
             background += self._moving[0][rect.slices(self.rect)]
         else:
@@ -199,7 +199,8 @@ class Scene:
         known = drawn_small(self.clear, reach_box(self.look.box), grid, size)
         limited = np.clip(difference, -LARGEST_CORRECTION, LARGEST_CORRECTION)
         difference = np.where((seen > 0)[..., None], limited, difference)
-        return Spread(push_pull(difference, (known > min(0.98, 0.9 * known.max())).astype(np.float32)), grid)
+        smooth = push_pull(difference, (known > min(0.98, 0.9 * known.max())).astype(np.float32))
+        return Spread(smooth.transpose(2, 0, 1), Span.of(grid), rect)
 
 
 def scenes_of(

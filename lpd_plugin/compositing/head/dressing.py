@@ -28,7 +28,7 @@ from ..timeline import Timeline
 from .colour_match import ColourTransfer, measure_transfer, probe_frames
 from .detail import DetailBank
 from .detail_heads import DetailedHead, DetailHeads
-from .enlarge import Enlarged, enlarged_matte
+from .enlarge import EnlargedPicture, enlarged_matte
 from .placement import Fit, PlacementOptions, measure_placement, placed
 from .texture import Probe, Texture, TextureOptions, around_head, code_step, measure_texture, region_for_grain
 
@@ -181,6 +181,8 @@ class Drawn:
             return self._enlarged.part(part)
         if self._detailed is not None:
             return self._detailed[part.slices(self.rect)]
+        if self._sharp is not None:
+            return self._sharp.part(part)
         reach = self.texture.reach(self.box)
         around = rect_common(Rect(part.left - reach, part.top - reach, part.right + reach, part.bottom + reach), self.rect)
         return self.texture.as_sharp(self._enlarged.part(around), self.box)[part.slices(around)]
@@ -191,8 +193,14 @@ class Drawn:
             self.texture.add_grain(rgb, alpha, number, rect, made)
 
     @cached_property
-    def _enlarged(self) -> Enlarged:
-        return Enlarged(bled(self.head), self.box, self.rect)
+    def _sharp(self) -> EnlargedPicture | None:
+        """As sharp as the footage, where that can be had before it is enlarged."""
+        sharp = self.texture.sharp_before(bled(self.head), self.box)
+        return None if sharp is None else EnlargedPicture(sharp, self.box, self.rect)
+
+    @cached_property
+    def _enlarged(self) -> EnlargedPicture:
+        return EnlargedPicture(bled(self.head), self.box, self.rect)
 
     @cached_property
     def _detailed(self) -> np.ndarray | None:

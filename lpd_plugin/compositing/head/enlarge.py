@@ -7,7 +7,9 @@ with spline interpolation and area reduction ends, reached at once, because both
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -23,6 +25,21 @@ NEGLIGIBLE = 1e-7
 REACH = 2  # source pixels to either side on which a point of a cubic spline depends
 
 
+class Span(NamedTuple):
+    """Where a small picture lies on a grid of samples, edges anywhere between them."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @classmethod
+    def of(cls, place: CropBox | Rect) -> Span:
+        if isinstance(place, Rect):
+            return cls(place.left, place.top, place.width, place.height)
+        return cls(place.left, place.top, place.side, place.side)
+
+
 def enlarged(image: np.ndarray, box: CropBox, rect: Rect) -> np.ndarray:
     """An (S, S, C) float32 picture, C from 1 to 4, of the square `box` on the pixels of `rect`: (height, width, C).
 
@@ -30,64 +47,82 @@ def enlarged(image: np.ndarray, box: CropBox, rect: Rect) -> np.ndarray:
     lie on whole pixels with their own side. Values stay within the range of the source pixels around, widened by a
     tenth, so edges do not ring. Beyond the square its border repeats.
     """
-    if not _enlarges(image, box):
-        return square_to_rect(image, box, rect).reshape(rect.height, rect.width, -1)
-    whole, result = Enlarged(image, box, rect), np.empty((rect.height, rect.width, image.shape[2]), np.float32)
-    for top in range(0, rect.height, BLOCK):
-        bottom = min(top + BLOCK, rect.height)
-        result[top:bottom] = whole.part(Rect(rect.left, rect.top + top, rect.right, rect.top + bottom))
-    return result
+    return EnlargedPicture(image, box, rect).part(rect)
 
 
-class Enlarged:
+class EnlargedPicture:
     """What `enlarged` makes of a picture, drawn part by part: what is common to all parts is worked out once."""
 
     def __init__(self, image: np.ndarray, box: CropBox, rect: Rect):
         """rect: the parts asked for lie in there."""
-        self.box, self.rect, self.size = box, rect, image.shape[0]
-        self.whole = None
-        if not _enlarges(image, box):
+        self.rect, self.whole, self.planes = rect, None, None
+        if enlarges(image, box):
+            self.planes = Enlarged(np.moveaxis(image, 2, 0), Span.of(box), rect)
+        else:
             self.whole = square_to_rect(image, box, rect).reshape(rect.height, rect.width, -1)
-            return
-        planes = np.moveaxis(image, 2, 0).astype(np.float32)
-        sharpen = _averages_to_coefficients(self.size, round(PHASES * self.size / box.side))
-        planes = _banded_product(sharpen, planes).transpose(0, 2, 1)
-        planes = _banded_product(sharpen, np.ascontiguousarray(planes)).transpose(0, 2, 1)
-        self.curve = _drawn_across(planes, box, rect)
-        self.ranges = [_range_across(bound, box, rect) for bound in _ranges(image)]
 
     def part(self, part: Rect) -> np.ndarray:
         """(height, width, C) on a rectangle within that of all."""
         if self.whole is not None:
             return self.whole[part.slices(self.rect)]
+        return merged(self.planes.part(part))
+
+
+class Enlarged:
+    """Planes of one size enlarged by the spline onto a grid, drawn part by part; see `enlarged`."""
+
+    def __init__(self, planes: np.ndarray, span: Span, rect: Rect):
+        """planes (C, H, W), smaller than `span`, their place on the grid; rect: the parts asked for lie in there."""
+        planes = np.ascontiguousarray(planes, np.float32)
+        height, width = planes.shape[1:]
+        down = _averages_to_coefficients(height, round(PHASES * height / span.height))
+        across = _averages_to_coefficients(width, round(PHASES * width / span.width))
+        curve = _banded_product(across, _turned(_banded_product(down, planes)))
+        self.rect = rect
+        self.curve = _across(_turned(curve), _spline_weights(width, span.width, rect.left - span.left, rect.width))
+        self.rows = _spline_weights(height, span.height, rect.top - span.top, rect.height)
+        weights = linear_weights(width, span.width, rect.left - span.left, rect.width)
+        self.low, self.high = (_across(bound, weights) for bound in _ranges(planes))
+        self.range_rows = linear_weights(height, span.height, rect.top - span.top, rect.height)
+
+    def part(self, part: Rect) -> np.ndarray:
+        """(C, height, width) on a rectangle within that of all."""
         columns = slice(part.left - self.rect.left, part.right - self.rect.left)
-        curve, (low, high) = self.curve[:, columns], (bound[:, columns] for bound in self.ranges)
-        drawn = np.empty((part.height, part.width, curve.shape[2]), np.float32)
-        for top in range(0, part.height, BLOCK):
-            rows = drawn[top : top + BLOCK]
-            first, weights = _weights(self.size, self.box.side, part.top + top - self.box.top, len(rows))
-            combined = _combined(weights, curve, first)
-            first, weights = _linear_weights(self.size, round(self.box.side), part.top + top - round(self.box.top), len(rows))
-            np.maximum(combined, _combined(weights, low, first), out=combined)
-            np.minimum(combined, _combined(weights, high, first), out=rows)
+        curve, low, high = (wide[..., columns] for wide in (self.curve, self.low, self.high))
+        drawn = np.empty((len(curve), part.height, part.width), np.float32)
+        room = np.empty_like(drawn[:, :BLOCK])
+        for top in range(0, part.height, BLOCK):  # what is worked on stays in the processor's cache
+            rows = drawn[:, top : top + BLOCK]
+            first, bound = part.top - self.rect.top + top, room[:, : rows.shape[1]]
+            self.rows.combine(curve, first, rows)
+            self.range_rows.combine(low, first, bound)
+            np.maximum(rows, bound, out=rows)
+            self.range_rows.combine(high, first, bound)
+            np.minimum(rows, bound, out=rows)
         return drawn
 
 
 class Spread:
-    """A small picture (h, w, C) enlarged linearly onto all of `rect`, drawn part by part."""
+    """Small planes (C, H, W) enlarged linearly onto a grid, drawn part by part."""
 
-    def __init__(self, small: np.ndarray, rect: Rect):
-        self.rect, self.rows = rect, small.shape[0]
-        wide = cv2.resize(small, (rect.width, self.rows), interpolation=cv2.INTER_LINEAR)
-        self.wide = wide.reshape(self.rows, rect.width, -1)
+    def __init__(self, planes: np.ndarray, span: Span, rect: Rect):
+        """span: their place on the grid, beyond which the border goes on; rect: the parts asked for lie in there."""
+        height, width = planes.shape[1:]
+        self.rect = rect
+        self.wide = _across(planes, linear_weights(width, span.width, rect.left - span.left, rect.width))
+        self.rows = linear_weights(height, span.height, rect.top - span.top, rect.height)
 
     def part(self, part: Rect) -> np.ndarray:
-        """(height, width, C) on any rectangle; beyond `rect` the border goes on."""
-        low, weights = _linear_weights(self.rows, self.rect.height, part.top - self.rect.top, part.height)
-        before, after = max(self.rect.left - part.left, 0), max(part.right - self.rect.right, 0)
-        columns = slice(part.left + before - self.rect.left, part.right - after - self.rect.left)
-        drawn = _combined(weights, self.wide[:, columns], low)
-        return cv2.copyMakeBorder(drawn, 0, 0, before, after, cv2.BORDER_REPLICATE) if before or after else drawn
+        """(C, height, width) on a rectangle within that of all."""
+        drawn = np.empty((len(self.wide), part.height, part.width), np.float32)
+        columns = slice(part.left - self.rect.left, part.right - self.rect.left)
+        self.rows.combine(self.wide[..., columns], part.top - self.rect.top, drawn)
+        return drawn
+
+
+def merged(planes: np.ndarray) -> np.ndarray:
+    """(C, h, w) as (h, w, C)."""
+    return planes[0][..., None] if len(planes) == 1 else cv2.merge(list(planes))
 
 
 def enlarged_matte(matte: np.ndarray, box: CropBox, rect: Rect) -> np.ndarray:
@@ -96,28 +131,29 @@ def enlarged_matte(matte: np.ndarray, box: CropBox, rect: Rect) -> np.ndarray:
     Where it is enlarged a cubic B-spline runs through it, not exactly through every pixel: it has no steps and no
     ringing, and softens the matte by a Gaussian of 0.58 source pixels. Otherwise as `square_to_rect`.
     """
-    if not _enlarges(matte, box):
+    if not enlarges(matte, box):
         return np.clip(square_to_rect(matte, box, rect), 0, 1)
-    drawn = _drawn(matte[None].astype(np.float32), box, rect)
+    drawn = _drawn(matte[None].astype(np.float32), box, rect)[0]
     return np.clip(drawn, 0, 1, out=drawn)
 
 
 def enlarged_smoothly(image: np.ndarray, box: CropBox, rect: Rect) -> np.ndarray:
     """(S, S, C) float32 of any range, say a flow, on the pixels of `rect`, by a cubic B-spline as for a matte."""
-    if not _enlarges(image, box):
+    if not enlarges(image, box):
         return square_to_rect(image, box, rect)
-    return _drawn(np.moveaxis(image, 2, 0).astype(np.float32), box, rect)
+    return merged(_drawn(np.moveaxis(image, 2, 0).astype(np.float32), box, rect))
 
 
-def _enlarges(image: np.ndarray, box: CropBox) -> bool:
+def enlarges(image: np.ndarray, box: CropBox) -> bool:
+    """Whether a picture (S, S, ...) has fewer pixels than the square that it is drawn on."""
     return box.side > image.shape[0] + 0.5
 
 
 def _spline(x: np.ndarray) -> np.ndarray:
     """The cubic B-spline, non-zero from -2 to 2."""
     x = np.abs(x)
-    inner, outer = 2 / 3 - x * x + x**3 / 2, np.maximum(2 - x, 0) ** 3 / 6
-    return np.where(x < 1, inner, outer)
+    inner, outer = 2 / 3 - x * x + x * x * x / 2, np.maximum(2 - x, 0)
+    return np.where(x < 1, inner, outer * outer * outer / 6)
 
 
 @lru_cache(maxsize=64)
@@ -144,57 +180,29 @@ def _averages_to_coefficients(size: int, part: int) -> np.ndarray:
     return inverse.astype(np.float32)
 
 
-def _ranges(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the greatest value around each pixel, a little widened."""
+def _ranges(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the greatest value around each pixel of (C, H, W), a little widened."""
     kernel = np.ones((3, 3), np.uint8)
-    low, high = cv2.erode(image, kernel), cv2.dilate(image, kernel)
-    margin = RINGING * (high - low)
+    low, high = (np.stack([each(plane, kernel) for plane in planes]) for each in (cv2.erode, cv2.dilate))
+    margin = np.float32(RINGING) * (high - low)
     return low - margin, high + margin
 
 
-def _range_across(bound: np.ndarray, box: CropBox, rect: Rect) -> np.ndarray:
-    """Bounds (S, S, C) drawn on the columns of `rect`, (S, width, C), up to half a pixel beside where they belong: quick,
-    and enough for ranges."""
-    side, left = round(box.side), round(box.left)
-    wide = cv2.resize(bound, (side, bound.shape[0]), interpolation=cv2.INTER_LINEAR)
-    before, after = max(left - rect.left, 0), max(rect.right - left - side, 0)
-    if before or after:
-        wide = cv2.copyMakeBorder(wide, 0, 0, before, after, cv2.BORDER_REPLICATE)
-    first = rect.left - left + before
-    return wide.reshape(len(bound), wide.shape[1], -1)[:, first : first + rect.width]
-
-
 def _drawn(coefficients: np.ndarray, box: CropBox, rect: Rect) -> np.ndarray:
-    """The spline with coefficients (C, S, S), sampled at the pixels of `rect`: (height, width, C), without C where 1."""
+    """The spline with coefficients (C, S, S), sampled at the pixels of `rect`: (C, height, width)."""
     channels, size, _ = coefficients.shape
-    wide = _drawn_across(coefficients, box, rect)
-    result = np.empty((rect.height, rect.width * channels), np.float32)
-    for top in range(0, rect.height, BLOCK):
-        rows = slice(top, min(top + BLOCK, rect.height))
-        low, weights = _weights(size, box.side, rect.top + top - box.top, rows.stop - top)
-        np.matmul(weights, wide[low : low + weights.shape[1]].reshape(weights.shape[1], -1), out=result[rows])
-    return result.reshape((rect.height, rect.width, channels)[: 3 if channels > 1 else 2])
+    wide = _across(coefficients, _spline_weights(size, box.side, rect.left - box.left, rect.width))
+    result = np.empty((channels, rect.height, rect.width), np.float32)
+    _spline_weights(size, box.side, rect.top - box.top, rect.height).combine(wide, 0, result)
+    return result
 
 
-def _drawn_across(coefficients: np.ndarray, box: CropBox, rect: Rect) -> np.ndarray:
-    """The spline with coefficients (C, S, S), sampled at the columns of `rect` along one axis: (S, width, C)."""
-    channels, size, _ = coefficients.shape
-    wide = np.empty((channels, size, rect.width), np.float32)
-    for start in range(0, rect.width, BLOCK):
-        count = min(BLOCK, rect.width - start)
-        low, weights = _weights(size, box.side, rect.left + start - box.left, count)
-        np.matmul(coefficients[..., low : low + weights.shape[1]], weights.T, out=wide[..., start : start + count])
-    return wide[0][..., None] if channels == 1 else cv2.merge(list(wide))
-
-
-def _combined(weights: np.ndarray, rows: np.ndarray, first: int) -> np.ndarray:
-    """Sums of rows (S, width, C), from the row `first` on, by weights (pixels, R): (pixels, width, C)."""
-    needed = rows[first : first + weights.shape[1]]
-    return (weights @ needed.reshape(len(needed), -1)).reshape(len(weights), *rows.shape[1:])
+def _turned(planes: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(planes.transpose(0, 2, 1))
 
 
 def _banded_product(matrix: np.ndarray, planes: np.ndarray) -> np.ndarray:
-    """matrix (S, S) @ planes (C, S, S), where the matrix is 0 far from its diagonal."""
+    """matrix (S, S) @ planes (C, S, W), where the matrix is 0 far from its diagonal."""
     size, result = len(matrix), np.empty_like(planes)
     for top in range(0, size, BLOCK):
         rows = matrix[top : top + BLOCK]
@@ -204,28 +212,49 @@ def _banded_product(matrix: np.ndarray, planes: np.ndarray) -> np.ndarray:
     return result
 
 
-def _weights(size: int, side: float, offset: float, count: int) -> tuple[int, np.ndarray]:
-    """For `count` pixels of one axis: the first coefficient that they need, and weights (count, needed)."""
-    place = np.clip((np.arange(count) + 0.5 + offset) * (size / side) - 0.5, -1, size)
+class Weights:
+    """What the samples of one axis count for its pixels: a matrix (pixels, samples), each row a few beside each other."""
+
+    def __init__(self, source: np.ndarray, weights: np.ndarray, size: int):
+        """source, weights (pixels, taps): samples, ascending, and what they count; those beyond the ends are those at the ends."""
+        self.source = np.minimum(np.maximum(source, 0), size - 1)
+        self.matrix = np.zeros((len(source), size), np.float32)
+        rows = np.arange(len(source))
+        for tap in range(source.shape[1]):
+            self.matrix[rows, self.source[:, tap]] += weights[:, tap]
+
+    def blocks(self, first: int, count: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        """`count` pixels from `first` on in blocks: pixels, counted from there, samples, and weights (pixels, samples)."""
+        for start in range(first, first + count, BLOCK):
+            stop = min(start + BLOCK, first + count)
+            sources = slice(int(self.source[start, 0]), int(self.source[stop - 1, -1]) + 1)
+            yield slice(start - first, stop - first), sources, self.matrix[start:stop, sources]
+
+    def combine(self, planes: np.ndarray, first: int, result: np.ndarray) -> None:
+        """Sums of rows of planes (C, samples, width) for as many pixels, from `first` on, as `result` (C, pixels, width) holds."""
+        for pixels, sources, weights in self.blocks(first, result.shape[1]):
+            np.matmul(weights, planes[:, sources], out=result[:, pixels])
+
+
+def _across(planes: np.ndarray, weights: Weights) -> np.ndarray:
+    """Planes (C, H, samples) drawn on the pixels of the other axis: (C, H, pixels)."""
+    wide = np.empty((*planes.shape[:2], len(weights.matrix)), np.float32)
+    for pixels, sources, some in weights.blocks(0, len(weights.matrix)):
+        np.matmul(planes[..., sources], some.T, out=wide[..., pixels])
+    return wide
+
+
+def _spline_weights(size: int, side: float, offset: float, count: int) -> Weights:
+    """Of a spline with `size` coefficients over `side` pixels, for `count` pixels from the `offset`th on."""
+    place = np.minimum(np.maximum((np.arange(count) + 0.5 + offset) * (size / side) - 0.5, -1), size)
     first = np.floor(place).astype(int) - REACH + 1
     source = first[:, None] + np.arange(2 * REACH)
-    return _banded(source, _spline(place[:, None] - source), size)
+    return Weights(source, _spline(place[:, None] - source), size)
 
 
-def _linear_weights(size: int, side: int, offset: int, count: int) -> tuple[int, np.ndarray]:
-    """As `_weights` for linear interpolation."""
-    place = np.clip((np.arange(count) + 0.5 + offset) * (size / side) - 0.5, 0, size - 1)
+def linear_weights(size: int, side: float, offset: float, count: int) -> Weights:
+    """Of `size` samples over `side` pixels, for `count` pixels from the `offset`th on, interpolated linearly."""
+    place = np.minimum(np.maximum((np.arange(count) + 0.5 + offset) * (size / side) - 0.5, 0), size - 1)
     first = np.floor(place).astype(int)
     share = place - first
-    return _banded(first[:, None] + np.arange(2), np.stack([1 - share, share], 1), size)
-
-
-def _banded(source: np.ndarray, weights: np.ndarray, size: int) -> tuple[int, np.ndarray]:
-    """Weights (count, taps) of the samples `source` as a matrix; samples beyond the ends are those at the ends."""
-    source = np.clip(source, 0, size - 1)
-    low, high = int(source[0, 0]), int(source[-1, -1]) + 1
-    matrix = np.zeros((len(source), high - low), np.float32)
-    rows = np.arange(len(source))
-    for tap in range(source.shape[1]):
-        matrix[rows, source[:, tap] - low] += weights[:, tap]
-    return low, matrix
+    return Weights(first[:, None] + np.arange(2), np.stack([1 - share, share], 1), size)

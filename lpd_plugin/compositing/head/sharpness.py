@@ -71,6 +71,22 @@ def match_sharpness(rgb: np.ndarray, own: float, wanted: float) -> np.ndarray:
     return result
 
 
+def match_before(rgb: np.ndarray, own: float, wanted: float, scale: float) -> np.ndarray:
+    """What has to be enlarged `scale` times to look as `match_sharpness` of the enlarged picture, whose edges have spread
+    `own`; nearly, where scale is well above 1: a spline is blurred by blurring the pixels it runs through."""
+    wanted = max(wanted, SHARPEST * own)
+    if wanted > own:
+        extra = np.sqrt(wanted**2 - own**2)
+        return rgb if extra < 0.15 else _blurred(rgb, extra / scale)
+    gain = sharpening_gain(own, wanted)
+    if gain < 0.02:
+        return rgb
+    luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    sharp = cv2.addWeighted(luma, 1 + gain, _blurred(luma, _mask_width(own) / scale), -gain, 0)
+    added = cv2.subtract(_within_range(sharp, luma, max(1, round(own / scale))), luma)
+    return cv2.add(rgb, cv2.merge([added] * 3))
+
+
 def sharpness_reach(own: float, wanted: float) -> int:
     """Pixels around a part of a picture that `match_sharpness` looks at for it."""
     if wanted > own:

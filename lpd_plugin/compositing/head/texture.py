@@ -21,7 +21,7 @@ from ..picture.region import Rect, box_rect, read_region
 from .detail import Agreement, moved_detail
 from .enlarge import enlarged, enlarged_matte
 from .grain import Grain, measure_grain
-from .sharpness import edge_spread, match_sharpness, sharpness_reach
+from .sharpness import edge_spread, match_before, match_sharpness, sharpness_reach
 
 CHIN = 0.8  # share of the square's side from the top: below are clothes, which the head does not replace
 INSET = 0.02  # of the square's side inside the mattes' edge: inner edges only, outlines are the matte's business
@@ -29,6 +29,7 @@ AROUND, MOST_AROUND = 1.4, 800  # what is looked at for grain: times the square'
 MARGIN = 12  # pixels around the matte that are worked on, too, for the filters' reach
 STRIP = 32  # rows
 UNSEEN = 1 / 512  # alpha that changes no code of 8 bits
+ENLARGED = 1.5  # times that a head is enlarged from which on it is sharpened before, on its own few pixels
 FAINTEST = 0.1  # alpha below which grain is not strengthened any more
 
 
@@ -149,6 +150,17 @@ class Texture:
     def as_sharp(self, rgb: np.ndarray, box: CropBox) -> np.ndarray:
         """rgb (h, w, 3) of a head on `box` as sharp as the footage, without its detail; meaningful `reach` pixels inside."""
         return rgb if self.wanted is None else self._as_sharp(rgb, box, self.wanted, self.options.sharpness)
+
+    def sharp_before(self, rgb: np.ndarray, box: CropBox) -> np.ndarray | None:
+        """A head (S, S, 3) as it has to be for it to be `as_sharp` when it is enlarged onto `box`; None where it is hardly
+        enlarged, and has to be sharpened afterwards."""
+        scale = box.side / rgb.shape[0]
+        if scale < ENLARGED:
+            return None
+        if self.own is None or self.wanted is None or not self.options.sharpness:
+            return rgb
+        own = self.own * box.side
+        return match_before(rgb, own, own + self.options.sharpness * (self.wanted - own), scale)
 
     def reach(self, box: CropBox) -> int:
         """Pixels around a part of a picture that `as_sharp` looks at for it."""
