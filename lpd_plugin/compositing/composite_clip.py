@@ -21,7 +21,6 @@ from .head.dressing import Dressing, HeadOptions
 from .layer import Layer, lay_over, removal_layer
 from .matte.edge import EdgeOptions
 from .matte.spool import AlphaSpool, to_codes
-from .picture.region import blend_region
 from .picture.square import HeadMatte
 from .plate.plate import Plate
 from .scene import Scene, scenes_of
@@ -118,7 +117,7 @@ class CompositeClip(Clip):
         for frame, layer in self.layers(start):
             if layer is not None and layer.part.alpha.any():
                 part = layer.part
-                picture = blend_region(frame.picture, part.rect, part.rgb_on, part.alpha)
+                picture = part.over(frame.picture)
                 self.report.table.check_outside(frame.index, frame.picture, picture, part.rect)
                 frame = Frame(frame.index, frame.time, picture)
             yield frame
@@ -180,8 +179,7 @@ class CompositeClip(Clip):
 
     def _scenes(self, batch: list[tuple[Frame, Head | None]]) -> list[Scene | None]:
         """The frames made ready for their heads, None where one passes through; mattes are made together."""
-        first = self.timeline.first
-        wanted = [(first + f.index, f.picture, self._box(f.index) if self._wanted(f, h) else None) for f, h in batch]
+        wanted = [(self._number(f.index), f.picture, self._box(f.index) if self._wanted(f, h) else None) for f, h in batch]
         return scenes_of(wanted, self.plate, self.head_matte, self.options.edge)
 
     def _remember(self, frame: Frame, head: Head | None, scene: Scene | None, layer: Layer | None) -> None:

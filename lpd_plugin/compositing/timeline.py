@@ -120,10 +120,11 @@ class Timeline:
 
     def _heads(self, first: int, heads: Heads | None) -> Iterator[Head | None]:
         """From the whole composite's frame `first` on. Heads that look at their neighbours in time (`Heads.reach`) are
-        asked for those too, so that a frame is the same wherever one starts or ends."""
+        asked for those too, and those that are drawn together are, so that a frame is the same wherever one starts or ends."""
         if heads is None or first >= self.end:
             return
-        begin, end = max(0, first - heads.reach), min(len(self.whole), self.end + heads.reach)
+        begin, end = max(0, first - heads.reach), self.end + heads.reach
+        begin, end = begin - begin % heads.together, min(len(self.whole), end + -end % heads.together)
         wanted = iter(self._retimed(heads, begin, end))
         try:
             yield from islice(wanted, first - begin, self.end - begin)

@@ -52,7 +52,7 @@ class GeneratedHeads(Heads):
     def __init__(self, identity: Identity, pose: Pose, model: ReenactmentModel, micro_batch: int = 0):
         require_same_weights(identity, model, "The identity")
         self.identity, self.pose, self.model = identity, pose, model
-        self.micro_batch = micro_batch or MICRO_BATCH
+        self.micro_batch = self.together = micro_batch or MICRO_BATCH
         self.size, self.times = model.configuration.image_size, pose.times
         self._drawing: Callable | None = None
 

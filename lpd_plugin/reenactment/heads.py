@@ -26,6 +26,7 @@ class Heads(ABC):
     size: int  # S, pixels along a side of the square
     times: np.ndarray  # (N,) float64 seconds
     reach = 0  # moments before and after that a head depends on
+    together = 1  # moments drawn at once: starting at a multiple of them, every head is the same to the last bit
 
     @abstractmethod
     def __iter__(self) -> Iterator[Head | None]:

@@ -26,11 +26,15 @@ os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its settings to 
 class Encoding:
     """A file that takes frames. One is encoded when the next is known, since that says how long it lasts.
 
-    tags: of the container. time_base: of which every frame's time is a whole multiple. `notes` are what the user
-    should know, `frames` and `seconds` what was written.
+    tags: of the container. time_base: of which every frame's time is a whole multiple. container: another than the
+    format's, for a part of the pictures without the sound. threads: of the encoder, 0 as many as it likes. `notes` are
+    what the user should know, `frames` and `seconds` what was written.
     """
 
-    def __init__(self, clip: Clip, partial: str, fmt: Format, tags: Mapping[str, str], time_base: Fraction):
+    def __init__(
+        self, clip: Clip, partial: str, fmt: Format, tags: Mapping[str, str], time_base: Fraction,
+        container: str | None = None, threads: int = 0,
+    ):  # fmt: skip
         info = clip.info
         self.notes: list[str] = []
         self.frames, self.seconds = 0, Fraction(0)
@@ -44,13 +48,13 @@ class Encoding:
         self._waiting: Frame | None = None
         self._durations: dict[int, int] = {}  # by timestamp, of frames inside the encoder
         self._audio: AudioFeeder | None = None
-        options = dict(fmt.container_options)
-        if fmt.container in ("mp4", "mov"):  # their edit lists count in this unit, by default milliseconds
+        options = {} if container else dict(fmt.container_options)
+        if (container or fmt.container) in ("mp4", "mov"):  # their edit lists count in this unit, by default milliseconds
             options.setdefault("movie_timescale", str(time_base.denominator))
-        self._container = av.open(partial, "w", format=fmt.container, options=options)
+        self._container = av.open(partial, "w", format=container or fmt.container, options=options)
         self._container.metadata.update(tags)
-        self._stream = self._video_stream(fmt)
-        if clip.audio is not None:
+        self._stream = self._video_stream(fmt, threads)
+        if clip.audio is not None and container is None:
             self._audio = AudioFeeder(self._container, clip.audio, fmt, self.notes.append)
         self._held: av.Packet | None = None
         self._first_packet: tuple[int, int] | None = None  # timestamps: presentation, decoding
@@ -69,7 +73,7 @@ class Encoding:
             tags = replace(tags, matrix=fmt.matrices[0])
         return tags
 
-    def _video_stream(self, fmt: Format) -> av.VideoStream:
+    def _video_stream(self, fmt: Format, threads: int) -> av.VideoStream:
         stream = self._container.add_stream(fmt.codec, rate=self._info.rate.limit_denominator(60_000))
         stream.width, stream.height = self._info.width, self._info.height
         stream.pix_fmt, stream.options = self._pixel_format, dict(fmt.options)
@@ -83,13 +87,32 @@ class Encoding:
             stream.metadata[ASPECT_TAG] = str(self._info.sample_aspect_ratio)
         context.color_range, context.colorspace = self._colour.range, self._colour.matrix
         context.color_primaries, context.color_trc = self._colour.primaries, self._colour.transfer
-        context.thread_type = "AUTO"
+        context.thread_type, context.thread_count = "AUTO", threads
         return stream
 
     def add(self, frame: Frame) -> None:
         if self._waiting is not None:
             self._encode(self._waiting, frame.time - self._waiting.time)
         self._waiting = frame
+
+    def add_packet(self, packet: av.Packet, time: Fraction, decode_time: Fraction, duration: Fraction, until: Fraction) -> None:
+        """Take a picture that was encoded before in the same way, in decoding order; all in seconds. until: the time up to
+        which sound is due with it."""
+        tick = round(time / self._time_base)
+        packet.stream, packet.time_base = self._stream, self._time_base
+        packet.pts, packet.dts = tick, round(decode_time / self._time_base)
+        self._durations[tick] = max(1, round(duration / self._time_base))
+        self._mux([packet])
+        self.frames, self.seconds = self.frames + 1, max(self.seconds, time + duration)
+        if self._audio is not None:
+            self._audio.feed(until)
+
+    def finish_packets(self) -> None:
+        """Complete and close a file that took packets."""
+        self._mux_last()
+        if self._audio is not None:
+            self._audio.finish()
+        self.close()
 
     def finish(self, end: Fraction | None) -> None:
         """Encode the last frame, which lasts until `end` or one frame's time; complete and close the file."""

@@ -66,18 +66,13 @@ def write_clip(
     the encoder fails.
     """
     progress = progress or Progress()
-    fmt = load_format(format)
-    target = _checked_name(path, fmt)
-    if clip.needs_alpha and not fmt.has_alpha:
-        raise BadInput(
-            f"{clip.describe()} is transparent, which the format {fmt.name} cannot hold: choose one of "
-            f"{', '.join(formats_with_alpha())}."
-        )
+    fmt = checked_format(clip, format)
+    target = checked_name(path, fmt)
     if fmt.is_sequence:
-        return _write_images(clip, target, fmt, progress, _tags(clip, metadata), overwrite, first_number)
+        return _write_images(clip, target, fmt, progress, tags_of_clip(clip, metadata), overwrite, first_number)
     target = os.fspath(checked_target(target, overwrite))
-    with written_whole(target) as partial, _named_errors(target):
-        frames, seconds, notes = _write_video(clip, os.fspath(partial), fmt, progress, _tags(clip, metadata), target)
+    with written_whole(target) as partial, named_errors(target):
+        frames, seconds, notes = _write_video(clip, os.fspath(partial), fmt, progress, tags_of_clip(clip, metadata), target)
         size = partial.stat().st_size
     return WriteResult(target, frames, seconds, fmt.name, size, notes, target)
 
@@ -90,7 +85,19 @@ def check_output(path: str | os.PathLike, overwrite: bool = False) -> None:
         checked_target(path, overwrite)
 
 
-def _checked_name(path: str | os.PathLike, fmt: Format) -> str:
+def checked_format(clip: Clip, format: str | os.PathLike) -> Format:
+    """The format of that name, for this clip. Raises BadInput for an unknown one, or one that cannot hold its alpha."""
+    fmt = load_format(format)
+    if clip.needs_alpha and not fmt.has_alpha:
+        raise BadInput(
+            f"{clip.describe()} is transparent, which the format {fmt.name} cannot hold: choose one of "
+            f"{', '.join(formats_with_alpha())}."
+        )
+    return fmt
+
+
+def checked_name(path: str | os.PathLike, fmt: Format) -> str:
+    """The absolute path of a file that this format may have. Raises BadInput for a folder or a wrong suffix."""
     target = os.path.abspath(os.path.expanduser(os.fspath(path)))
     if os.path.isdir(target):
         name = f"{fmt.name}.####" if fmt.is_sequence else fmt.name
@@ -103,7 +110,8 @@ def _checked_name(path: str | os.PathLike, fmt: Format) -> str:
 
 
 @contextlib.contextmanager
-def _named_errors(target: str) -> Iterator[None]:
+def named_errors(target: str) -> Iterator[None]:
+    """What an encoder or a muxer raises, as WorkFailed about the target; a full disk's error passes."""
     try:
         yield
     except (OSError, av.FFmpegError) as error:
@@ -113,7 +121,7 @@ def _named_errors(target: str) -> Iterator[None]:
         raise WorkFailed(f"writing {target} failed ({reason}): try another format or folder.") from error
 
 
-def _tags(clip: Clip, metadata: Mapping[str, object] | None) -> dict[str, str]:
+def tags_of_clip(clip: Clip, metadata: Mapping[str, object] | None) -> dict[str, str]:
     """The clip's own tags under the given ones, the note that it is synthetic, and its timecode."""
     info = clip.info
     tags = dict(info.metadata.tags)
@@ -131,7 +139,7 @@ def _tags(clip: Clip, metadata: Mapping[str, object] | None) -> dict[str, str]:
 def _write_video(
     clip: Clip, partial: str, fmt: Format, progress: Progress, tags: dict[str, str], target: str
 ) -> tuple[int, Fraction, tuple[str, ...]]:
-    times = _required_times(clip)
+    times = required_times(clip)
     encoding = Encoding(clip, partial, fmt, tags, exact_time_base(times, clip.info.rate))
     total, end = len(times), clip.info.duration
     del times
@@ -153,7 +161,7 @@ def _write_images(
     clip: Clip, target: str, fmt: Format, progress: Progress, tags: dict[str, str], overwrite: bool, first: int | str
 ) -> WriteResult:
     tags.pop(ALPHA_TAG, None)  # the encoder says it where the format does not settle it
-    total = len(_required_times(clip))
+    total = len(required_times(clip))
     single = total == 1 and not is_numbered(target)
     with contextlib.ExitStack() as place:
         if single:
@@ -164,7 +172,7 @@ def _write_images(
             folder, number = place.enter_context(_full_disk_named(sequence)), first_file_number(clip.info, first)
             first_file = os.fspath(sequence.folder / sequence.name(number))
             names = (folder / sequence.name(n) for n in count(number))
-        place.enter_context(_named_errors(target))
+        place.enter_context(named_errors(target))
         encoder = ImageEncoder(clip.info, fmt, tags)
         frames = progress.track(clip.frames(), f"writing {os.path.basename(target)}", total)
         written, last, size = write_files(encoder, frames, iter(names))
@@ -189,7 +197,8 @@ def _full_disk_named(sequence: SequenceTarget) -> Iterator[Path]:
         ) from error
 
 
-def _required_times(clip: Clip) -> list[Fraction]:
+def required_times(clip: Clip) -> list[Fraction]:
+    """The clip's timestamps. Raises BadInput where there are none."""
     times = clip.timestamps()
     if not times:
         raise BadInput(f"{clip.describe()} has no frames to write: check its in and out points.")

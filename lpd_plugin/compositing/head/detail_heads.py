@@ -28,6 +28,7 @@ class DetailHeads(Heads):
     def __init__(self, heads: Heads, bank: DetailBank):
         self.heads, self.bank = heads, bank
         self.size, self.times, self.reach = heads.size, heads.times, heads.reach + WINDOW
+        self.together = heads.together
 
     def __len__(self) -> int:
         return len(self.heads)

@@ -54,7 +54,7 @@ class StableHeads(Heads):
             raise BadInput(f"The matte's window reaches {reach} frames; it has to lie between 1 and {LARGEST_REACH}.")
         self.heads, self.strength, self.window = heads, strength, reach
         self.size, self.times = heads.size, heads.times
-        self.reach = heads.reach + reach
+        self.reach, self.together = heads.reach + reach, heads.together
 
     def __len__(self) -> int:
         return len(self.heads)
