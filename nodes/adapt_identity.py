@@ -25,6 +25,7 @@ class AdaptIdentity(Node):
         Input("footage", (types.VIDEO, types.IMAGE), optional=True, tooltip="More of the same person to learn from"),
         Input("track", types.TRACK, optional=True, tooltip="Which head of the footage; without it the largest is tracked"),
         Int("pictures", default=32, minimum=1, maximum=512, tooltip="How many different poses of the footage to use at most"),
+        Int("seed", default=0, minimum=0, maximum=2**31, tooltip="The same seed gives the same adaptation; a run's own is added"),
     )  # fmt: skip
     outputs = (
         Output("identity", types.IDENTITY),
@@ -37,7 +38,7 @@ class AdaptIdentity(Node):
 
         return weights_fingerprint("matte", "finder")
 
-    def run(self, context: Context, identity, steps, footage, track, pictures):
+    def run(self, context: Context, identity, steps, footage, track, pictures, seed):
         import torch
 
         from lpd_plugin.learning.adaptation.config import AdaptationConfig
@@ -52,9 +53,11 @@ class AdaptIdentity(Node):
             clip = as_clip(footage)
             crops = chosen_crops([(clip, tracked(clip, track, context))], pictures, model, context.progress)
             identity = with_pictures(identity, crops, model)
-        config = AdaptationConfig(steps=None if steps < 0 else steps, seed=context.seed)
+        config = AdaptationConfig(steps=None if steps < 0 else steps, seed=context.seed + seed)
         discriminator = load_discriminator(identity.weights_name, context.device) if steps else None
         matte = load_matte(device=context.device)
         adapted = adapt_identity(identity, model, matte, config, context.progress, discriminator)
         context.note(f"adaptation: {adaptation_sentence(adapted)}")
-        return adapted, torch.from_numpy(curve_of(adapted).picture())[None].float() / 255
+        curve = curve_of(adapted).picture()
+        context.show(lambda: curve)
+        return adapted, torch.from_numpy(curve)[None].float() / 255

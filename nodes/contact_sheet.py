@@ -40,6 +40,7 @@ class ContactSheet(Node):
 
         clips = [None if c is None else as_clip(c) for c in (composite, source, driver, matte)]
         sheet = contact_sheet(*clips[:3], heads, moments, clips[3])
+        context.show(lambda: sheet)
         if file:
             context.saved_file(write_sheet(sheet, file, overwrite))
         return (torch.from_numpy(sheet).float()[None] / 255,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lpd_plugin.graph import types
-from lpd_plugin.graph.node import Context, Input, Node, Output, Text
+from lpd_plugin.graph.node import Context, Input, Model, Node, Output
 
 
 class DrivingPose(Node):
@@ -15,7 +15,7 @@ class DrivingPose(Node):
     inputs = (
         Input("driver", (types.VIDEO, types.IMAGE), tooltip="A clip of anybody performing"),
         Input("track", types.TRACK, optional=True, tooltip="Which head; without it the largest is tracked"),
-        Text("weights", default="compact", tooltip="'compact' (embedded) or the path of a weights file"),
+        Model("weights", ("compact",), "compact", tooltip="'compact' (embedded) or the path of a weights file"),
     )
     outputs = (Output("pose", types.POSE),)
 
@@ -29,8 +29,12 @@ class DrivingPose(Node):
         from lpd_plugin.reenactment.pose import encode_pose
         from lpd_plugin.weights.files import load_model
 
+        from ._preview import performance_preview
         from ._sources import as_clip, tracked
 
         clip = as_clip(driver)
         model = load_model(weights, context.device)
-        return (encode_pose(model, clip, tracked(clip, track, context), context.progress),)
+        track = tracked(clip, track, context)
+        pose = encode_pose(model, clip, track, context.progress)
+        context.show(lambda: performance_preview(clip, track, pose))
+        return (pose,)

@@ -74,6 +74,7 @@ class EditPose(Node):
         )  # fmt: skip
         edited = edit.shaped(pose, second, Fade(fade_from, fade_to, second_begins))
         drawn = curves(pose, edited)
+        context.show(lambda: drawn)
         return edited, _image(drawn), _image(drawn if identity is None else _strip(identity, pose, edited, context))
 
 

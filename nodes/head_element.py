@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lpd_plugin.graph import types
-from lpd_plugin.graph.node import Choice, Context, Input, Node, Output
+from lpd_plugin.graph.node import Choice, Context, Input, Int, Node, Output
 
 from ._composites import EDGE_INPUTS, END_INPUT, LOOK_INPUTS, PLACEMENT_INPUTS
 
@@ -24,6 +24,7 @@ class HeadElement(Node):
         *EDGE_INPUTS,
         *PLACEMENT_INPUTS,
         *LOOK_INPUTS,
+        Int("seed", default=0, minimum=0, maximum=2**31, tooltip="The same seed gives the same grain; a run's own is added"),
     )
     outputs = (Output("element", types.VIDEO, tooltip="Save it as prores_4444, exr, png, ffv1 or vp9_alpha"),)
 
@@ -33,7 +34,7 @@ class HeadElement(Node):
 
         return weights_fingerprint("matte", "finder")
 
-    def run(self, context: Context, footage, heads, track, driver_track, alpha, end, **values):
+    def run(self, context: Context, footage, heads, track, driver_track, alpha, end, seed, **values):
         from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
         from lpd_plugin.compositing.element_clip import ElementClip
 
@@ -42,7 +43,7 @@ class HeadElement(Node):
 
         clip = as_clip(footage)
         track = tracked(clip, track, context)
-        options = CompositeOptions(edge_options(values), head_options(values, context.seed), end_policy=end)
+        options = CompositeOptions(edge_options(values), head_options(values, context.seed + seed), end_policy=end)
         matte = head_matte(context.device)
         composite = CompositeClip(clip, track, heads, None, options, matte, driver_track)
         return (ElementClip(composite, alpha == "premultiplied"),)

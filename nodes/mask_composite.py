@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lpd_plugin.graph import types
-from lpd_plugin.graph.node import Bool, Choice, Context, Input, Node, Output
+from lpd_plugin.graph.node import Bool, Choice, Context, Input, Int, Node, Output
 
 from ._composites import EDGE_INPUTS, END_INPUT, FADE_INPUTS, LOOK_INPUTS, PLACEMENT_INPUTS
 
@@ -33,6 +33,7 @@ class MaskComposite(Node):
             tooltip="How head and surroundings meet where they show one surface, such as the neck",
         ),
         *FADE_INPUTS,
+        Int("seed", default=0, minimum=0, maximum=2**31, tooltip="The same seed gives the same grain; a run's own is added"),
     )  # fmt: skip
     outputs = (
         Output("clip", types.VIDEO),
@@ -51,7 +52,7 @@ class MaskComposite(Node):
 
         return weights_fingerprint("matte", "finder")
 
-    def run(self, context: Context, footage, heads, track, plate, driver_track, end, clean_plate, blend, **values):
+    def run(self, context: Context, footage, heads, track, plate, driver_track, end, clean_plate, blend, seed, **values):
         from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
         from lpd_plugin.compositing.plate.clean_plate import plate_for
 
@@ -60,7 +61,7 @@ class MaskComposite(Node):
 
         clip = as_clip(footage)
         options = CompositeOptions(
-            edge_options(values), head_options(values, context.seed), fade_options(values), blend, end_policy=end
+            edge_options(values), head_options(values, context.seed + seed), fade_options(values), blend, end_policy=end
         )
         track, matte = tracked(clip, track, context), head_matte(context.device)
         own = None if plate is None else as_clip(plate)

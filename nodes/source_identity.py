@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lpd_plugin.graph import types
-from lpd_plugin.graph.node import Context, Input, Int, Node, Output, Text
+from lpd_plugin.graph.node import Context, Input, Int, Model, Node, Output
 
 
 class SourceIdentity(Node):
@@ -16,7 +16,7 @@ class SourceIdentity(Node):
         Input("source", (types.VIDEO, types.IMAGE), tooltip="One picture or a clip of the person"),
         Input("track", types.TRACK, optional=True, tooltip="Which head; without it the largest is tracked"),
         Int("pictures", default=8, minimum=1, maximum=256, tooltip="How many different views to use at most"),
-        Text("weights", default="compact", tooltip="'compact' (embedded) or the path of a weights file"),
+        Model("weights", ("compact",), "compact", tooltip="'compact' (embedded) or the path of a weights file"),
     )
     outputs = (Output("identity", types.IDENTITY), Output("views", types.IMAGE, tooltip="The pictures used"))
 
@@ -33,10 +33,12 @@ class SourceIdentity(Node):
         from lpd_plugin.reenactment.identity import encode_identity
         from lpd_plugin.weights.files import load_model
 
+        from ._preview import tiled
         from ._sources import as_clip, tracked
 
         clip = as_clip(source)
         model = load_model(weights, context.device)
         crops = chosen_crops([(clip, tracked(clip, track, context))], pictures, model, context.progress)
         identity = encode_identity(model, crops, weights)
+        context.show(lambda: tiled(crops))
         return identity, torch.from_numpy(crops).float() / 255

@@ -51,14 +51,14 @@ class TrackHead(Node):
         from lpd_plugin.video.tracking.keyframes import parse_keyframes
         from lpd_plugin.video.tracking.tracker import track_head
 
-        from ._preview import track_preview
+        from ._preview import as_picture, track_preview
         from ._sources import as_clip
 
         clip = as_clip(clip)
         width, height = clip.info.width, clip.info.height
         wanted = {"index": f"index:{index}", "nearest": f"nearest:{x * width},{y * height}"}.get(which, which)
         track = track_head(clip, wanted, parse_keyframes(keyframes), progress=context.progress)
-        absent = int((~track.present).sum())
-        if absent:
-            context.note(f"no head in {absent} of {len(track)} frames of {clip.describe()}")
-        return track, track_preview(clip, track)
+        preview = track_preview(clip, track)
+        context.note(track.summary())
+        context.show(lambda: as_picture(preview))
+        return track, preview

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -112,6 +113,9 @@ class Host:
         self.folders["input"].mkdir()
         self.folders["output"].mkdir()
         self.bars: list[list[tuple]] = []
+        self.previews: dict[str, list[list[tuple]]] = {}  # by node, of bars that name one
+        self.models = folder / "models"
+        self.model_folders: dict[str, tuple[list[str], set[str]]] = {}
         self.stop_after: int | None = None
         self.disable_metadata = False
 
@@ -130,8 +134,8 @@ def install(monkeypatch, folder: Path, schema: type = NewerSchema) -> Host:
         ComfyNode=ComfyNode,
         NodeOutput=NodeOutput,
         Custom=socket,
-        Hidden=SimpleNamespace(prompt="PROMPT"),
-        Int=socket("INT", **number),
+        Hidden=SimpleNamespace(prompt="PROMPT", unique_id="UNIQUE_ID"),
+        Int=socket("INT", **number, control_after_generate=None),
         Float=socket("FLOAT", **number),
         Boolean=socket("BOOLEAN", **widget),
         String=socket("STRING", **widget, multiline=False),
@@ -139,9 +143,9 @@ def install(monkeypatch, folder: Path, schema: type = NewerSchema) -> Host:
     )
 
     class ProgressBar:
-        def __init__(self, total):
+        def __init__(self, total, node_id=None):
             self.steps: list[tuple] = []
-            host.bars.append(self.steps)
+            (host.bars if node_id is None else host.previews.setdefault(node_id, [])).append(self.steps)
 
         def update_absolute(self, value, total=None, preview=None):
             self.steps.append((value, total) if preview is None else (value, total, preview))
@@ -151,6 +155,17 @@ def install(monkeypatch, folder: Path, schema: type = NewerSchema) -> Host:
             if name.endswith(f"[{kind}]"):
                 return name.removesuffix(f"[{kind}]"), str(path)
         return name, None
+
+    def add_model_folder_path(name, path, is_default=False):
+        host.model_folders.setdefault(name, ([], set()))[0].append(path)
+
+    def listed(name):
+        paths, suffixes = host.model_folders[name]
+        found = [one for path in map(Path, paths) if path.is_dir() for one in path.iterdir()]
+        return sorted(one.name for one in found if not suffixes or one.suffix in suffixes)
+
+    def get_full_path(name, file):
+        return next((os.path.join(path, file) for path in host.model_folders[name][0] if os.path.isfile(os.path.join(path, file))), None)
 
     modules = {
         "comfy": {},
@@ -167,6 +182,12 @@ def install(monkeypatch, folder: Path, schema: type = NewerSchema) -> Host:
         "comfy_api.util": {"VideoComponents": VideoComponents},
         "folder_paths": {
             "annotated_filepath": annotated_filepath,
+            "models_dir": str(host.models),
+            "folder_names_and_paths": host.model_folders,
+            "add_model_folder_path": add_model_folder_path,
+            "get_filename_list": listed,
+            "get_full_path": get_full_path,
+            "get_folder_paths": lambda name: host.model_folders[name][0],
             **{f"get_{name}_directory": (lambda path=path: str(path)) for name, path in host.folders.items()},
         },
         "nodes": {"NODE_CLASS_MAPPINGS": "the host's, not ours"},

@@ -95,7 +95,7 @@ class Strict(Node):
 def test_a_declaration_becomes_a_schema_in_the_hosts_words(adapter):
     schema = adapter.host_class(Track).define_schema()
     assert (schema.node_id, schema.display_name, schema.category) == ("LPDTestTrack", "Track", "LPD/test")
-    assert schema.search_aliases == ["face"] and schema.hidden == ["PROMPT"] and not schema.is_output_node
+    assert schema.search_aliases == ["face"] and schema.hidden == ["PROMPT", "UNIQUE_ID"] and not schema.is_output_node
     kinds = {one.id: (one.io_type, one.optional, one.tooltip) for one in schema.inputs}
     assert kinds["footage"] == ("VIDEO,IMAGE", False, "The clip")
     assert kinds["track"] == ("LPD_TRACK", True, "One from before")

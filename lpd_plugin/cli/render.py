@@ -44,15 +44,22 @@ def render(preset, settings, output, overwrite, preset_folders, device, seed, as
 
 @click.command()
 @click.argument("workflow", type=click.Path())
+@click.option("--server", metavar="URL", help="Run it in the ComfyUI that listens there, such as http://127.0.0.1:8188.")
+@click.option("--folder", type=click.Path(file_okay=False), help="With --server: where to put what other nodes save. [default: .]")
 @_device
 @_seed
 @_json
-def run(workflow, device, seed, as_json) -> None:
-    """Run WORKFLOW, a graph in ComfyUI's API format."""
+def run(workflow, server, folder, device, seed, as_json) -> None:
+    """Run WORKFLOW, a graph in ComfyUI's API format, here or in a running ComfyUI."""
     from ..graph.workflow import read_workflow
     from ..rendering.run import run_workflow
 
     graph = read_workflow(workflow)
+    if server:
+        _run_there(graph, server, folder or ".", seed, as_json)
+        return
+    if folder:
+        raise BadInput("--folder belongs to --server; a run here writes where the graph says.")
     with progress_for(as_json) as progress:
         rendered = run_workflow(graph, progress, device=_checked_device(device), seed=seed)
     _report(rendered, as_json)
@@ -77,6 +84,19 @@ def demo(folder, adapt_steps, device, as_json) -> None:
         click.echo(f"{Path(folder) / (name + '.mp4')}: {rendered.sentence()}")
     click.echo(f"{Path(folder) / 'contact-sheet.png'}: source, driver, generated, mask, composite")
     click.echo(f"Embedded weights: {RESEARCH_NOTE}")
+
+
+def _run_there(graph, server, folder, seed, as_json) -> None:
+    from ..remote.run import run_on_host
+
+    with progress_for(as_json) as progress:
+        done = run_on_host(graph, server, progress, seed, folder)
+    if as_json:
+        click.echo(json.dumps(done.as_dict()))
+        return
+    for file in done.files:
+        click.echo(file)
+    click.echo(f"done in {done.seconds:.1f} s at {server}")
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from . import types
 MISSING = object()  # stands for an output that a cache does not hold
 
 # A batch of pictures takes 24 MB a 1080p frame: such values live only as long as the run needs them.
-HEAVY = {types.IMAGE, types.MASK}
+HEAVY = {types.IMAGE, types.MASK, types.AUDIO}
 
 
 @dataclass(frozen=True)

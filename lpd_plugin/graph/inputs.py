@@ -157,6 +157,28 @@ class File(Widget):
 
 
 @dataclass(frozen=True)
+class Model(Widget):
+    """A model file: an embedded one by name, or a path.
+
+    `embedded` are the names to begin with. A host adds the files of its models folder `lpd` to the list.
+    """
+
+    type: str = field(default=types.COMBO, init=False)
+    embedded: tuple[str, ...] = ()
+    default: str | None = None
+
+    def listed(self) -> tuple[str, ...]:
+        """The names that need no file."""
+        return self.embedded
+
+    def expectation(self) -> str:
+        return f"{' or '.join(self.embedded)}, or the path of a .safetensors file"
+
+    def allows(self, value: Any) -> bool:
+        return isinstance(value, str) and value != ""
+
+
+@dataclass(frozen=True)
 class Choice(Widget):
     """One of a list of names. `options` may be a function without parameters, called when it is needed."""
 

@@ -31,17 +31,17 @@ New inputs go last: saved workflows hold the values of widgets by their position
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ..progress import Progress
 from . import types
-from .inputs import Bool, Choice, File, Float, Input, Int, Text, Widget
+from .inputs import Bool, Choice, File, Float, Input, Int, Model, Text, Widget
 
 __all__ = [
-    "Bool", "Choice", "Context", "File", "Float", "Input", "Int", "Node", "Output", "Text", "Widget",
+    "Bool", "Choice", "Context", "File", "Float", "Input", "Int", "Model", "Node", "Output", "Text", "Widget",
 ]  # fmt: skip
 
 
@@ -66,10 +66,17 @@ class Context:
     graph: Mapping[str, Any] | None = None  # the workflow, for the metadata of what is written
     node_id: str = ""
     saved: list[Path] = field(default_factory=list)  # files that nodes have written, in order
+    shows: bool = False  # whether pictures of the work are looked at
+    shown: list[Any] = field(default_factory=list)  # uint8 RGB (H, W, 3), in order
 
     def note(self, message: str) -> None:
         """Something the user should know, shown with the node's name."""
         self.progress.note(message)
+
+    def show(self, picture: Callable[[], Any]) -> None:
+        """A picture of what was done, uint8 RGB (H, W, 3), for a host to show on the node; made only where one does."""
+        if self.shows:
+            self.shown.append(picture())
 
     def saved_file(self, path: str | Path) -> None:
         """Report a finished file: listed in the result, previewed by a host that can."""

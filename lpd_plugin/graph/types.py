@@ -9,6 +9,7 @@ POSE = "LPD_POSE"
 HEADS = "LPD_HEADS"
 IMAGE = "IMAGE"
 MASK = "MASK"
+AUDIO = "AUDIO"
 STRING = "STRING"
 INT = "INT"
 FLOAT = "FLOAT"
@@ -23,6 +24,7 @@ DESCRIPTIONS = {
     HEADS: "A lazy sequence of generated heads (RGB and matte), computed when pulled",
     IMAGE: "A batch of pictures: float (B, H, W, C), 0..1",
     MASK: "A batch of mattes: float (B, H, W), 0..1",
+    AUDIO: "Sound: samples (1, channels, samples), -1..1, and their rate",
     STRING: "Text",
     INT: "A whole number",
     FLOAT: "A number",

@@ -70,7 +70,7 @@ class Pose:
             raise BadInput(f"Unknown end policy '{end_policy}'; choose one of: {', '.join(END_POLICIES)}.")
         if not self.present.any():
             raise BadInput("The driving performance shows no head in any frame; choose another driving clip.")
-        wanted, alive = _folded(np.asarray(times, np.float64), self.duration, float(self.times[-1]), end_policy)
+        wanted, alive = folded(np.asarray(times, np.float64), self.duration, float(self.times[-1]), end_policy)
         seen = np.flatnonzero(self.present)
         right = np.searchsorted(self.times[seen], wanted)
         before, after = seen[np.clip(right - 1, 0, len(seen) - 1)], seen[np.clip(right, 0, len(seen) - 1)]
@@ -90,7 +90,7 @@ class Pose:
         )
 
 
-def _folded(times: np.ndarray, duration: float, last: float, policy: str) -> tuple[np.ndarray, np.ndarray]:
+def folded(times: np.ndarray, duration: float, last: float, policy: str) -> tuple[np.ndarray, np.ndarray]:
     """Moments mapped into the performance, and whether there is a performance at each."""
     if policy == "loop":
         return np.mod(times, duration), np.ones(len(times), bool)

@@ -13,7 +13,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from lpd_plugin.errors import Cancelled, LpdError
-from lpd_plugin.graph.inputs import Bool, Choice, File, Float, Input, Int, Text, Widget
+from lpd_plugin.graph.inputs import Bool, Choice, File, Float, Input, Int, Model, Text, Widget
 from lpd_plugin.graph.keys import digest
 from lpd_plugin.graph.node import Node
 
@@ -22,7 +22,10 @@ _WIDEST = 2**53 - 1  # where the host is told no limit, its editor makes up one
 
 
 def node_mappings(nodes: dict[str, type[Node]]) -> tuple[dict[str, type], dict[str, str]]:
-    """What the host asks a pack for: classes and display names, both by node id."""
+    """What the host asks a pack for: classes and display names, both by node id. Called once, when the host starts."""
+    from .models import register_folder
+
+    register_folder()
     return {key: host_class(node) for key, node in nodes.items()}, {key: node.name for key, node in nodes.items()}
 
 
@@ -57,7 +60,7 @@ def schema_of(node: type[Node]) -> io.Schema:
             io.Custom(output.type).Output(f"{slot}_{output.name}", display_name=output.name, tooltip=output.tooltip)
             for slot, output in enumerate(node.outputs)
         ],
-        "hidden": [io.Hidden.prompt],
+        "hidden": [io.Hidden.prompt, io.Hidden.unique_id],
         "is_output_node": node.output_node,
     }
     known = {field.name for field in dataclasses.fields(io.Schema)}
@@ -71,13 +74,15 @@ def _input(one: Input) -> Any:
         return io.Custom(",".join(one.accepted)).Input(one.name, **common)
     if one.default is not None:
         common["default"] = one.default
-    if isinstance(one, Choice):
+    if isinstance(one, (Choice, Model)):
         options = list(_listed(one)) or [_NOTHING_TO_CHOOSE]
         if one.default is not None and one.default not in options:
             del common["default"]
         return io.Combo.Input(one.name, options=options, **common)
     if isinstance(one, (Int, Float)):
         kind = io.Int if isinstance(one, Int) else io.Float
+        if one.name == "seed":
+            common["control_after_generate"] = False  # its editor would add a widget and change the seed by itself
         lowest = -_WIDEST if one.minimum is None else one.minimum
         highest = _WIDEST if one.maximum is None else one.maximum
         return kind.Input(one.name, min=lowest, max=highest, step=one.step, **common)
@@ -88,9 +93,13 @@ def _input(one: Input) -> Any:
     raise TypeError(f"{type(one).__name__} has no counterpart in the host")
 
 
-def _listed(choice: Choice) -> tuple[str, ...]:
+def _listed(one: Choice | Model) -> tuple[str, ...]:
     try:
-        return choice.listed()
+        if isinstance(one, Model):
+            from .models import listed_models
+
+            return listed_models(one)
+        return one.listed()
     except Exception:  # a schema that raises takes the whole pack off the host's list
         return ()
 
@@ -105,7 +114,7 @@ def _widgets_to_check(node: type[Node]) -> list[Widget]:
     Choices, since 0.3.64 lets any text through; files; all of them where the node looks at several together.
     """
     together = _overrides(node, "check")
-    return [one for one in node.widgets() if together or isinstance(one, (Choice, File))]
+    return [one for one in node.widgets() if together or isinstance(one, (Choice, File, Model))]
 
 
 def _validator(node: type[Node]):
@@ -164,7 +173,7 @@ def _execute(node: type[Node], hidden: Any, given: dict[str, Any]) -> io.NodeOut
     from .running import host_context, interrupted, shown
     from .values import from_host, to_host
 
-    context = host_context(node, getattr(hidden, "prompt", None))
+    context = host_context(node, hidden)
     try:
         values = {one.name: from_host(one, given.get(one.name)) for one in node.inputs}
         returned = node().run(context, **values)
@@ -175,7 +184,15 @@ def _execute(node: type[Node], hidden: Any, given: dict[str, Any]) -> io.NodeOut
     returned = returned or ()
     if len(returned) != len(node.outputs):
         raise TypeError(f"{node.id} returned {len(returned)} values for {len(node.outputs)} outputs")
-    results = [to_host(output.type, value) for output, value in zip(node.outputs, returned, strict=True)]
+    results = [
+        to_host(output.type, value, context.node_id, _links_from(context.node_id, slot, getattr(hidden, "prompt", None)))
+        for slot, (output, value) in enumerate(zip(node.outputs, returned, strict=True))
+    ]
     return io.NodeOutput(*results, ui=shown(context))
 
 
+def _links_from(node_id: str, slot: int, prompt: Any) -> int:
+    """How many inputs of the running graph an output feeds."""
+    calls = prompt.values() if isinstance(prompt, dict) and node_id else ()
+    values = [value for call in calls for value in (call.get("inputs") or {}).values()]
+    return sum(isinstance(v, (list, tuple)) and len(v) == 2 and str(v[0]) == node_id and v[1] == slot for v in values)

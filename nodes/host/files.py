@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from lpd_plugin.errors import BadInput
-from lpd_plugin.graph.inputs import File, Widget
+from lpd_plugin.graph.inputs import File, Model, Widget
 
 
 def resolved(one: Widget, value: Any) -> Any:
@@ -15,6 +15,10 @@ def resolved(one: Widget, value: Any) -> Any:
     A file to read may carry the host's mark of a folder ("clip.mp4 [output]"); an absolute path stays.
     A file to write has to lie in the output folder: the host may be open to others than its owner.
     """
+    if isinstance(one, Model) and value:
+        from .models import resolved_model
+
+        return resolved_model(one, value)
     if not isinstance(one, File) or not value:
         return value
     return _to_write(one, value) if one.writes else _to_read(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lpd_plugin.graph.node import Context, Node
 from lpd_plugin.progress import Progress, Task
 
 _PREVIEW_SIZE = 512  # pixels along the longer side, as the host's own previews
+_SHOWN_SIZE = 1600  # of what a node shows after its run
 _PICTURES, _MOVIES = {".png", ".jpg", ".jpeg", ".webp", ".gif"}, {".mp4", ".m4v", ".webm", ".mov", ".mkv"}
 
 
@@ -28,6 +30,7 @@ class HostProgress(Progress):
     def __init__(self, name: str = "LPD"):
         self._name = name
         self._bars: dict[Task, Any] = {}
+        self.notes: list[str] = []
 
     def started(self, task: Task) -> None:
         self.check_cancelled()
@@ -43,6 +46,7 @@ class HostProgress(Progress):
 
     def note(self, message: str) -> None:
         logging.getLogger("lpd").info("%s: %s", self._name, message)
+        self.notes.append(message)
 
     def preview(self, image: Any) -> None:
         from PIL import Image  # the host's own dependency
@@ -57,7 +61,7 @@ class HostProgress(Progress):
         comfy.model_management.throw_exception_if_processing_interrupted()
 
 
-def host_context(node: type[Node], prompt: dict | None) -> Context:
+def host_context(node: type[Node], hidden: Any) -> Context:
     """The context of one run of a node. The graph is left out where the host's owner wants no metadata."""
     temp = Path(folder_paths.get_temp_directory())
     temp.mkdir(parents=True, exist_ok=True)
@@ -66,7 +70,9 @@ def host_context(node: type[Node], prompt: dict | None) -> Context:
         device=str(comfy.model_management.get_torch_device()),
         cache_folder=default_cache_folder(),
         temp_folder=temp,
-        graph=None if metadata_disabled() else prompt,
+        graph=None if metadata_disabled() else getattr(hidden, "prompt", None),
+        node_id=str(getattr(hidden, "unique_id", None) or ""),
+        shows=True,
     )
 
 
@@ -83,19 +89,42 @@ def interrupted() -> BaseException:
 
 
 def shown(context: Context) -> dict | None:
-    """What the editor shows on the node: the pictures and movies it saved in the host's own folders."""
-    folders = {"output": folder_paths.get_output_directory(), "temp": folder_paths.get_temp_directory()}
-    results, animated = [], False
+    """What the editor shows on the node: pictures of the work, files it saved in the host's own folders, its notes."""
+    results = [_written(picture, context) for picture in context.shown]
+    animated = False
     for path in context.saved:
-        if path.suffix.lower() not in _PICTURES | _MOVIES:
-            continue
-        for kind, folder in folders.items():
-            if path.resolve().is_relative_to(Path(folder).resolve()):
-                subfolder = os.path.relpath(path.resolve().parent, Path(folder).resolve())
-                subfolder = "" if subfolder == "." else subfolder
-                results.append({"filename": path.name, "subfolder": subfolder, "type": kind})
-                animated |= path.suffix.lower() in _MOVIES
-                break
-    if not results:
+        if (found := _in_hosts_folders(path)) is not None:
+            results.append(found)
+            animated |= path.suffix.lower() in _MOVIES
+    ui: dict[str, Any] = {}
+    if results:
+        ui["images"] = results
+    if animated:
+        ui["animated"] = (True,)
+    if notes := getattr(context.progress, "notes", None):
+        ui["text"] = list(dict.fromkeys(notes))
+    return ui or None
+
+
+def _written(picture: Any, context: Context) -> dict[str, str]:
+    """A picture, uint8 RGB (H, W, 3), as a file in the temporary folder."""
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    image.thumbnail((_SHOWN_SIZE, _SHOWN_SIZE))
+    handle, name = tempfile.mkstemp(prefix=f"lpd-{context.node_id.replace(':', '.')}-", suffix=".png", dir=context.temp_folder)
+    with os.fdopen(handle, "wb") as file:
+        image.save(file, "PNG", compress_level=1)
+    return {"filename": os.path.basename(name), "subfolder": "", "type": "temp"}
+
+
+def _in_hosts_folders(path: Path) -> dict[str, str] | None:
+    """A picture or movie as the host names it, None where it cannot show it."""
+    if path.suffix.lower() not in _PICTURES | _MOVIES:
         return None
-    return {"images": results, "animated": (True,)} if animated else {"images": results}
+    folders = {"output": folder_paths.get_output_directory(), "temp": folder_paths.get_temp_directory()}
+    for kind, folder in folders.items():
+        if path.resolve().is_relative_to(Path(folder).resolve()):
+            subfolder = os.path.relpath(path.resolve().parent, Path(folder).resolve())
+            return {"filename": path.name, "subfolder": "" if subfolder == "." else subfolder, "type": kind}
+    return None

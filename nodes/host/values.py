@@ -30,9 +30,14 @@ def from_host(one: Input, value: Any) -> Any:
     return value
 
 
-def to_host(type: str, value: Any) -> Any:
-    """What the host passes on for an output of a type."""
-    if type == types.VIDEO and value is not None:
+def to_host(type: str, value: Any, node_id: str = "", consumers: int = 1) -> Any:
+    """What the host passes on for an output of a type: computed footage and heads are seen on the node `node_id`."""
+    if value is None or type not in (types.VIDEO, types.HEADS):
+        return value
+    from .watched import watched
+
+    value = watched(value, node_id, consumers)
+    if type == types.VIDEO:
         from .video import ClipVideo
 
         return ClipVideo(value)
