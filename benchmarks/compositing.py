@@ -33,6 +33,7 @@ from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOption
 from lpd_plugin.compositing.head.dressing import HeadOptions
 from lpd_plugin.compositing.head.footage_heads import FootageHeads
 from lpd_plugin.compositing.head.texture import TextureOptions
+from lpd_plugin.compositing.layer import Shown
 from lpd_plugin.compositing.matte.edge import EdgeOptions
 from lpd_plugin.compositing.matte.stable_heads import StableHeads
 from lpd_plugin.compositing.picture.region import box_rect
@@ -138,7 +139,7 @@ STAGES = {
     "scene made ready, with that matte": [(composite_clip, "scenes_of")],
     "head's matte steadied": [(StableHeads, "_steadied"), (sys.modules[StableHeads.__module__], "_linked")],
     "head and background drawn, laid over": [(composite_clip, "lay_over")],
-    "blended into the footage's samples": [(composite_clip, "blend_region")],
+    "blended into the footage's samples": [(Shown, "over")],
     "measured for the report": [(FrameTable, "measure"), (FrameTable, "check_outside")],
 }
 

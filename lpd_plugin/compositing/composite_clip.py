@@ -20,6 +20,7 @@ from .fades import FadeOptions
 from .head.dressing import Dressing, HeadOptions
 from .layer import Layer, lay_over, removal_layer
 from .matte.edge import EdgeOptions
+from .matte.original import OriginalMattes
 from .matte.spool import AlphaSpool, to_codes
 from .picture.square import HeadMatte
 from .plate.plate import Plate
@@ -125,15 +126,16 @@ class CompositeClip(Clip):
     def layers(self, start: int = 0) -> Iterator[tuple[Frame, Layer | None]]:
         """The untouched frames, each with what belongs over it (None: nothing)."""
         still: Scene | None = None
+        mattes = OriginalMattes(self.footage, self.track, self.head_matte)
         pulled = self.timeline.frames(start, None if self.dressing is None else self.dressing.heads)
         try:
             while batch := list(islice(pulled, self.options.micro_batch)):
                 if self.timeline.holds_still:
                     # The same picture every time: its scene is made once.
-                    still = still or self._scenes(batch[:1])[0]
+                    still = still or self._scenes(batch[:1], mattes)[0]
                     scenes = [still if self._wanted(*both) else None for both in batch]
                 else:
-                    scenes = self._scenes(batch)
+                    scenes = self._scenes(batch, mattes)
                 for (frame, head), scene in zip(batch, scenes):
                     layer = None if scene is None else self._layer(frame, head, scene)
                     self._remember(frame, head, scene, layer)
@@ -177,10 +179,10 @@ class CompositeClip(Clip):
         number = self._number(index)
         return self.track.box(number) if number < len(self.track) else None
 
-    def _scenes(self, batch: list[tuple[Frame, Head | None]]) -> list[Scene | None]:
+    def _scenes(self, batch: list[tuple[Frame, Head | None]], mattes: OriginalMattes) -> list[Scene | None]:
         """The frames made ready for their heads, None where one passes through; mattes are made together."""
         wanted = [(self._number(f.index), f.picture, self._box(f.index) if self._wanted(f, h) else None) for f, h in batch]
-        return scenes_of(wanted, self.plate, self.head_matte, self.options.edge)
+        return scenes_of(wanted, self.plate, mattes, self.options.edge)
 
     def _remember(self, frame: Frame, head: Head | None, scene: Scene | None, layer: Layer | None) -> None:
         self.report.note(frame.index, self._outcome(frame, head, layer))

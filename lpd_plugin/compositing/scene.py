@@ -14,8 +14,11 @@ from ..video.track import CropBox
 from .head.enlarge import Span, Spread, merged
 from .matte.edge import EdgeOptions, border_falloff, matte_on_rect, region_weight, smoothstep
 from .matte.neck import Neck, neck_of, shoulders_of
+from .matte.original import OriginalMattes
 from .matte.refine import refined
+from .picture.components import components_of
 from .picture.look import Look, look_at
+from .picture.own_grid import Grid, OwnCodes, luma_codes, own_changes, places_of, taken, to_codes
 from .picture.reduced import read_reduced
 from .picture.region import Rect, read_region
 from .picture.square import MATTE_SIDE, HeadMatte
@@ -103,6 +106,29 @@ class Scene:
         self.plate.add_grain(background, self.index, rect)
         return background
 
+    def own_background(self, rect: Rect) -> OwnCodes | None:
+        """As `background_on`, on parts of `rect`, for an `OwnLayer` of the picture; None where it is not made of a kept plate."""
+        components, size = components_of(self.picture), (self.picture.width, self.picture.height)
+        kept = self.plate.own_codes(self.index, components, size) if self._plated and not self.plate.moving else None
+        if self.clear is None or kept is None:
+            return None
+        (small, grid), spreads = self._small_correction, []
+        planes = cv2.split(cv2.transform(small, to_codes(components)[:, :3]))
+        for part, plane, place in zip(components.parts, planes, places_of(components, rect, size)):
+            spreads.append(Spread(plane[None], Span(*Grid.of(part).span(grid)), place))
+
+        def codes(piece: Rect, places: list[Rect]) -> list[np.ndarray]:
+            drawn = [spread.part(place)[0] for spread, place in zip(spreads, places)]
+            for values, samples, place, wanted in zip(drawn, kept[1], kept[0], places):
+                values += taken(samples, place, wanted)
+            noise = self.plate.noise(luma_codes(drawn, components), self.index, piece)
+            if noise is not None:
+                for values, more in zip(drawn, own_changes(noise, components, piece, size)):
+                    values += more
+            return drawn
+
+        return codes
+
     @cached_property
     def rgb(self) -> np.ndarray:
         """(height, width, 3): the footage on `rect`."""
@@ -184,6 +210,12 @@ class Scene:
     @cached_property
     def _correction(self) -> Spread:
         """What to add to the plate on `rect`."""
+        small, grid = self._small_correction
+        return Spread(small.transpose(2, 0, 1), Span.of(grid), self.rect)
+
+    @cached_property
+    def _small_correction(self) -> tuple[np.ndarray, Rect]:
+        """What to add to the plate as a small picture, and where that lies."""
         # All of it is smooth, so a small copy tells as much: the footage less the plate, where both show background.
         rect = self.rect
         step = min(-(-max(rect.width, rect.height) // LONGEST), min(rect.width, rect.height) // 4 + 1)
@@ -199,25 +231,28 @@ class Scene:
         known = drawn_small(self.clear, reach_box(self.look.box), grid, size)
         limited = np.clip(difference, -LARGEST_CORRECTION, LARGEST_CORRECTION)
         difference = np.where((seen > 0)[..., None], limited, difference)
-        smooth = push_pull(difference, (known > min(0.98, 0.9 * known.max())).astype(np.float32))
-        return Spread(smooth.transpose(2, 0, 1), Span.of(grid), rect)
+        return push_pull(difference, (known > min(0.98, 0.9 * known.max())).astype(np.float32)), grid
 
 
 def scenes_of(
     frames: Sequence[tuple[int, av.VideoFrame, CropBox | None]],
     plate: Plate | None,
-    head_matte: HeadMatte | None,
+    head_matte: HeadMatte | OriginalMattes | None,
     edge: EdgeOptions,
 ) -> list[Scene | None]:
     """Frames (number in the footage, picture, head's square) made ready, None where there is no head.
 
-    Mattes are made together; head_matte None: a typical outline. plate None: filled in from the frame itself.
+    head_matte: looks at every frame; or the mattes of the footage that the frames are of; None: a typical outline. plate None:
+    filled in from the frame itself.
     """
     looks = [look_at(picture, box) for _, picture, box in frames]
     seen = [(frame, look) for frame, look in zip(frames, looks) if look is not None]
-    mattes = reaching_mattes([picture for (_, picture, _), _ in seen], [look for _, look in seen], head_matte)
+    if isinstance(head_matte, OriginalMattes):
+        found = head_matte.of([(number, picture, look) for (number, picture, _), look in seen])
+    else:
+        found = reaching_mattes([picture for (_, picture, _), _ in seen], [look for _, look in seen], head_matte)
     scenes = iter(
-        [_scene(look, picture, matte, plate, index, edge) for ((index, picture, _), look), matte in zip(seen, mattes)]
+        [_scene(look, picture, matte, plate, index, edge) for ((index, picture, _), look), matte in zip(seen, found)]
     )
     return [None if look is None else next(scenes) for look in looks]
 

@@ -19,7 +19,9 @@ from ...video.track import CropBox, Track
 from ..matte.edge import smoothstep
 from ..matte.stable_heads import StableHeads
 from ..matte.steady_track import steadied
+from ..picture.components import Components
 from ..picture.look import Look, frames_at, look_at, person_mattes
+from ..picture.own_grid import Grid, Noise, OwnCodes, places_of, to_codes
 from ..picture.region import Rect
 from ..picture.square import HeadMatte
 from ..plate.fill import push_pull
@@ -28,7 +30,7 @@ from ..timeline import Timeline
 from .colour_match import ColourTransfer, measure_transfer, probe_frames
 from .detail import DetailBank
 from .detail_heads import DetailedHead, DetailHeads
-from .enlarge import EnlargedPicture, enlarged_matte
+from .enlarge import Enlarged, EnlargedPicture, Span, enlarged_matte, enlarges, fitted
 from .placement import Fit, PlacementOptions, measure_placement, placed
 from .texture import Probe, Texture, TextureOptions, around_head, code_step, measure_texture, region_for_grain
 
@@ -186,6 +188,40 @@ class Drawn:
         reach = self.texture.reach(self.box)
         around = rect_common(Rect(part.left - reach, part.top - reach, part.right + reach, part.bottom + reach), self.rect)
         return self.texture.as_sharp(self._enlarged.part(around), self.box)[part.slices(around)]
+
+    def own_codes(self, components: Components, size: tuple[int, int]) -> OwnCodes | None:
+        """As `on`, for an `OwnLayer` of a picture of `size`; None where the head is hardly enlarged, or has detail."""
+        texture = self.texture
+        if not enlarges(self.head.rgb, self.box) or (texture is not None and self._detailed is not None):
+            return None
+        small = bled(self.head) if texture is None else texture.sharp_before(bled(self.head), self.box)
+        if small is None:
+            return None
+        planes, places = cv2.split(cv2.transform(small, to_codes(components))), places_of(components, self.rect, size)
+        groups: dict[Grid, list[int]] = {}
+        for number, part in enumerate(components.parts):
+            groups.setdefault(Grid.of(part), []).append(number)
+        drawn = []
+        for grid, numbers in groups.items():
+            span = Span(*grid.span(self.box))
+            drawn.append((numbers, Enlarged(fitted([planes[n] for n in numbers], span), span, places[numbers[0]])))
+
+        def codes(piece: Rect, cells: list[Rect]) -> list[np.ndarray]:
+            parts = {n: plane for numbers, one in drawn for n, plane in zip(numbers, one.part(cells[numbers[0]]))}
+            return [parts[number] for number in range(len(cells))]
+
+        return codes
+
+    def noise(self, number: int, rect: Rect, alpha: np.ndarray, head: np.ndarray) -> Noise | None:
+        """What `add_grain` adds where alpha and head lie on `rect`, for `blend_layers`; None for nothing."""
+        if self.texture is None or self.texture.grainless:
+            return None
+
+        def noise(part: Rect, codes: np.ndarray) -> np.ndarray:
+            place = part.slices(rect)
+            return self.texture.own_noise(codes, alpha[place], head[place], number, (part.left, part.top))
+
+        return noise
 
     def add_grain(self, rgb: np.ndarray, alpha: np.ndarray, made: np.ndarray, number: int, rect: Rect) -> None:
         """The footage's grain on a layer's colours where the head is in it, in place; see `Texture.grained`."""

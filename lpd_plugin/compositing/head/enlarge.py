@@ -7,7 +7,7 @@ with spline interpolation and area reduction ends, reached at once, because both
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -118,6 +118,15 @@ class Spread:
         columns = slice(part.left - self.rect.left, part.right - self.rect.left)
         self.rows.combine(self.wide[..., columns], part.top - self.rect.top, drawn)
         return drawn
+
+
+def fitted(planes: Sequence[np.ndarray], span: Span) -> np.ndarray:
+    """Planes (H, W) as (C, H, W), averaged to fewer pixels where they have more than `Enlarged` could draw on `span`."""
+    height, width = planes[0].shape
+    size = min(width, max(1, int(span.width - 0.5))), min(height, max(1, int(span.height - 0.5)))
+    if size != (width, height):
+        planes = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes]
+    return np.stack(planes)
 
 
 def merged(planes: np.ndarray) -> np.ndarray:

@@ -68,13 +68,17 @@ class Grain:
         """
         if self.none:
             return np.zeros_like(rgb)
+        codes = cv2.convertScaleAbs(cv2.max(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), 0), alpha=255)
+        return self.on_luma(codes, seed, frame_number, origin)
+
+    def on_luma(self, codes: np.ndarray, seed: int, frame_number: int, origin: tuple[int, int] = (0, 0)) -> np.ndarray:
+        """As `synthesise` for a picture of which the luma is known, codes (h, w) uint8; for grain that is not `none`."""
         random = np.random.default_rng((seed, frame_number))
         shift = random.integers(0, TILE, 2) + origin[::-1]
         pattern = self._pattern(seed, int(random.integers(0, 4)))
-        codes = cv2.convertScaleAbs(cv2.max(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), 0), alpha=255)
         noise = cv2.LUT(cv2.merge([codes] * 3), self._curve)
-        for rows, pattern_rows in _repeats(shift[0], len(rgb)):
-            for columns, pattern_columns in _repeats(shift[1], rgb.shape[1]):
+        for rows, pattern_rows in _repeats(shift[0], len(codes)):
+            for columns, pattern_columns in _repeats(shift[1], codes.shape[1]):
                 noise[rows, columns] *= pattern[pattern_rows, pattern_columns]
         return noise
 

@@ -147,6 +147,17 @@ class Texture:
             cv2.multiply(noise, cv2.merge([gain] * 3), dst=noise)
             rgb[part] += noise
 
+    @property
+    def grainless(self) -> bool:
+        return not self.options.grain or self.grain.none
+
+    def own_noise(self, codes: np.ndarray, alpha: np.ndarray, made: np.ndarray, frame_number: int, origin: tuple[int, int]) -> np.ndarray:
+        """What `add_grain` adds in the end, by alpha, to footage and layer together: (h, w, 3). codes (h, w) uint8: their luma."""
+        noise = self.grain.on_luma(codes, self.options.seed, frame_number, origin)
+        gain = cv2.LUT(cv2.convertScaleAbs(made, alpha=255), _missing_grain() * np.float32(self.options.grain))
+        cv2.multiply(gain, alpha / cv2.max(alpha, FAINTEST), dst=gain)
+        return cv2.multiply(noise, cv2.merge([gain] * 3), dst=noise)
+
     def as_sharp(self, rgb: np.ndarray, box: CropBox) -> np.ndarray:
         """rgb (h, w, 3) of a head on `box` as sharp as the footage, without its detail; meaningful `reach` pixels inside."""
         return rgb if self.wanted is None else self._as_sharp(rgb, box, self.wanted, self.options.sharpness)

@@ -11,6 +11,7 @@ import numpy as np
 from ..plate.fill import fill_smoothly
 
 WORKING_SIDE = 128  # longer side of the grey picture that motion is measured in, pixels
+FINEST = 2
 CERTAIN = (0.8, 1.0)  # alpha from which on, and at which wholly, a pixel's own colour and motion are believed
 MARGIN = 0.012  # of the side: pixels that near to uncertain ones are not believed either
 
@@ -22,22 +23,23 @@ class Motion:
     flow: np.ndarray
 
     @classmethod
-    def between(cls, picture: np.ndarray, other: np.ndarray, known: np.ndarray | None = None) -> "Motion":
+    def between(cls, picture: np.ndarray, other: np.ndarray, known: np.ndarray | None = None, finest: int = FINEST) -> "Motion":
         """From `picture` to `other`, both grey (h, w) uint8 of one size, by dense inverse search (Kroeger et al. 2016).
 
         Measured on copies of at most WORKING_SIDE pixels; both sides have 12 pixels or more. known: (h, w) in [0, 1], where
-        `picture` shows what moves; elsewhere motion goes on smoothly from there.
+        `picture` shows what moves; elsewhere motion goes on smoothly from there. finest: 0 to 2, how often the copies are
+        halved for the last step of the search; each less takes three to four times as long.
         """
         height, width = picture.shape
         scale = min(1.0, WORKING_SIDE / max(height, width))
         if scale == 1:
-            return cls(_motion(picture, other, known))
+            return cls(_motion(picture, other, known, finest))
         small = max(1, round(width * scale)), max(1, round(height * scale))
 
         def reduced(part: np.ndarray | None) -> np.ndarray | None:
             return None if part is None else cv2.resize(part, small, interpolation=cv2.INTER_AREA)
 
-        flow = _motion(reduced(picture), reduced(other), reduced(known))
+        flow = _motion(reduced(picture), reduced(other), reduced(known), finest)
         flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
         return cls(flow * np.float32((width / small[0], height / small[1])))
 
@@ -51,8 +53,10 @@ class Motion:
         return cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _motion(picture: np.ndarray, other: np.ndarray, known: np.ndarray | None) -> np.ndarray:
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(picture, other, None)
+def _motion(picture: np.ndarray, other: np.ndarray, known: np.ndarray | None, finest: int) -> np.ndarray:
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    search.setFinestScale(finest)
+    flow = search.calc(picture, other, None)
     return flow if known is None else fill_smoothly(flow, known)
 
 

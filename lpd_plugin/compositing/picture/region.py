@@ -79,7 +79,7 @@ def read_region(picture: av.VideoFrame, rect: Rect) -> np.ndarray:
     components = components_of(picture)
     planes = plane_views(picture)
     result = np.empty((rect.height, rect.width, 3), np.float32)
-    for strip in _strips(rect):
+    for strip in strips(rect):
         values = cv2.merge([read_component(planes[part.plane], part, strip) for part in components.parts])
         place = result[strip.slices(rect)]
         if components.is_rgb:
@@ -106,7 +106,7 @@ def blend_region(picture: av.VideoFrame, rect: Rect, rgb: np.ndarray | Colours, 
     components = components_of(picture)
     before, result, size = plane_views(picture), copy_picture(picture), (picture.width, picture.height)
     after = plane_views(result)
-    for strip in _strips(rect):
+    for strip in strips(rect):
         shown = _shown(alpha, rect, strip)
         if shown is None:
             continue
@@ -129,7 +129,7 @@ ALIGNED = 16  # pixels: parts of a rectangle begin and end there, so no chroma s
 ROOM = 8  # pixels around a part that the chroma filters reach
 
 
-def _strips(rect: Rect) -> Iterator[Rect]:
+def strips(rect: Rect) -> Iterator[Rect]:
     """The rectangle in parts of at most STRIP rows."""
     for top in range(rect.top - rect.top % STRIP, rect.bottom, STRIP):
         yield Rect(rect.left, max(top, rect.top), rect.right, min(top + STRIP, rect.bottom))
@@ -141,8 +141,13 @@ def _shown(alpha: np.ndarray, rect: Rect, strip: Rect) -> Rect | None:
     if not len(columns):
         return None
     left, right = rect.left + int(columns[0]), rect.left + int(columns[-1]) + 1
-    left, right = left - left % ALIGNED, right + -right % ALIGNED
-    return Rect(max(left, rect.left), strip.top, min(right, rect.right), strip.bottom)
+    return aligned(Rect(left, strip.top, right, strip.bottom), rect)
+
+
+def aligned(part: Rect, within: Rect) -> Rect:
+    """A part of a strip with its sides moved outwards to multiples of ALIGNED, but not beyond `within`."""
+    left, right = part.left - part.left % ALIGNED, part.right + -part.right % ALIGNED
+    return Rect(max(left, within.left), part.top, min(right, within.right), part.bottom)
 
 
 def _widened(part: Rect, within: Rect) -> Rect:

@@ -72,6 +72,17 @@ def add_component(
     np.copyto(codes, change, casting="unsafe")
 
 
+def own_samples(values: np.ndarray, part: Component, rect, size: tuple[int, int]) -> np.ndarray:
+    """Values (height, width) at luma's resolution on `rect` as the samples of a component that colour pixels in there only, in
+    a picture of `size`; where `rect` ends its border goes on."""
+    if not part.subsampled:
+        return values
+    columns = _Cells.along(rect.left, rect.right, size[0], part.shift_x).repeating()
+    rows = _Cells.along(rect.top, rect.bottom, size[1], part.shift_y).repeating()
+    reduced = _reduced(np.ascontiguousarray(values), part, rows, columns)
+    return reduced[rows.first - rows.start : rows.end - rows.start, columns.first - columns.start : columns.end - columns.start]
+
+
 def _reduced(difference: np.ndarray, part: Component, rows: _Cells, columns: _Cells) -> np.ndarray:
     padded = cv2.copyMakeBorder(difference, *rows.repeat, *columns.repeat, cv2.BORDER_REPLICATE)
     for axis, shift, zeros in ((0, part.shift_y, rows.zeros), (1, part.shift_x, columns.zeros)):
@@ -102,6 +113,9 @@ class _Cells(NamedTuple):
     end: int
     repeat: tuple[int, int]  # luma samples to pad before and after by repeating
     zeros: tuple[int, int]  # ... and with zeros
+
+    def repeating(self) -> _Cells:
+        return self._replace(repeat=tuple(a + b for a, b in zip(self.repeat, self.zeros)), zeros=(0, 0))
 
     @classmethod
     def along(cls, low: int, high: int, length: int, shift: int) -> _Cells:

@@ -14,6 +14,7 @@ from ...video.clip import Clip, ClipInfo, ColourTags, Frame
 from ...video.colour import FULL
 from ...video.planes import picture_from_planes
 from ..composite_clip import CompositeClip
+from ..matte.original import OriginalMattes
 from ..scene import Scene, scenes_of
 
 GREY = ColourTags(range=FULL)
@@ -48,10 +49,11 @@ class ConfidenceClip(Clip):
     def frames(self, start: int = 0) -> Iterator[Frame]:
         removed = self.removed
         timeline, track = removed.timeline, removed.track
+        mattes = OriginalMattes(removed.footage, track, removed.head_matte)
         for frame, _ in timeline.frames(start, None):
             number = 0 if timeline.holds_still else timeline.first + frame.index
             box = track.box(number) if number < len(track) else None
-            scene = scenes_of([(number, frame.picture, box)], removed.plate, removed.head_matte, removed.options.edge)[0]
+            scene = scenes_of([(number, frame.picture, box)], removed.plate, mattes, removed.options.edge)[0]
             yield Frame(frame.index, frame.time, self._picture(scene))
 
     def _picture(self, scene: Scene | None) -> av.VideoFrame:

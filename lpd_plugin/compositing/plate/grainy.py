@@ -12,6 +12,7 @@ from ...video.clip import Clip
 from ...video.planes import bit_depth
 from ...video.track import Track
 from ..head.grain import Grain, measure_grain
+from ..picture.components import Components
 from ..picture.look import frames_at
 from ..picture.region import Rect, read_region
 from .plate import Plate
@@ -43,6 +44,12 @@ class GrainyPlate(Plate):
 
     def means(self, index: int, rect: Rect, step: int) -> tuple[np.ndarray, np.ndarray]:
         return self.plate.means(index, rect, step)
+
+    def own_codes(self, index: int, components: Components, size: tuple[int, int]) -> tuple[list[Rect], list[np.ndarray]] | None:
+        return self.plate.own_codes(index, components, size)
+
+    def noise(self, codes: np.ndarray, index: int, rect: Rect) -> np.ndarray | None:
+        return self.grain.on_luma(codes, self.seed, index, (rect.left, rect.top))
 
     def add_grain(self, background: np.ndarray, index: int, rect: Rect) -> None:
         background += self.grain.synthesise(background, self.seed, index, (rect.left, rect.top))

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from ...video.track import Track
+from ..picture.components import Components
+from ..picture.own_grid import places_of, read_own_codes
 from ..picture.region import Rect
 
 
@@ -47,6 +49,15 @@ class Plate(ABC):
         """`bare` averaged over blocks of `step` pixels; all sides of rect are multiples of it."""
         size = rect.width // step, rect.height // step
         return tuple(cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in self.bare(index, rect))
+
+    def own_codes(self, index: int, components: Components, size: tuple[int, int]) -> tuple[list[Rect], list[np.ndarray]] | None:
+        """`bare` at a frame in the codes of a picture's own components, float32: where their samples lie, and those; None
+        where the plate is not kept so. size: of the picture, width and height."""
+        return None
+
+    def noise(self, codes: np.ndarray, index: int, rect: Rect) -> np.ndarray | None:
+        """What `add_grain` adds, by the luma of the background (height, width) uint8; None for nothing."""
+        return None
 
     def add_grain(self, background: np.ndarray, index: int, rect: Rect) -> None:
         """What `bare` lacks, in place, on any part of its rectangle."""
@@ -102,6 +113,16 @@ class StillPlate(Plate):
         rows, columns = rect.slices(whole)
         place = slice(rows.start // step, rows.stop // step), slice(columns.start // step, columns.stop // step)
         return tuple(one[place] for one in kept[step])
+
+    def own_codes(self, index: int, components: Components, size: tuple[int, int]) -> tuple[list[Rect], list[np.ndarray]] | None:
+        """Of the plate, which is the same at all frames, worked out once and kept."""
+        if not self.shows(index):
+            return None
+        kept, key = self.__dict__.setdefault("_own_codes", {}), (components.parts, components.from_rgb.tobytes(), size)
+        if key not in kept:
+            kept.clear()
+            kept[key] = places_of(components, self.rect, size), read_own_codes(self.rgb, self.rect, components, size)
+        return kept[key]
 
     def shows(self, index: int) -> bool:
         """By the nearest frame that was looked at."""
