@@ -12,6 +12,7 @@ from ..plate.fill import fill_smoothly
 
 WORKING_SIDE = 128  # longer side of the grey picture that motion is measured in, pixels
 FINEST = 2
+FILLING_SIDE = 64  # pixels on which it is worked out how motion goes on where nothing moves visibly
 CERTAIN = (0.8, 1.0)  # alpha from which on, and at which wholly, a pixel's own colour and motion are believed
 MARGIN = 0.012  # of the side: pixels that near to uncertain ones are not believed either
 
@@ -30,18 +31,16 @@ class Motion:
         `picture` shows what moves; elsewhere motion goes on smoothly from there. finest: 0 to 2, how often the copies are
         halved for the last step of the search; each less takes three to four times as long.
         """
-        height, width = picture.shape
-        scale = min(1.0, WORKING_SIDE / max(height, width))
-        if scale == 1:
-            return cls(_motion(picture, other, known, finest))
-        small = max(1, round(width * scale)), max(1, round(height * scale))
+        parts = [None if part is None else small(part) for part in (picture, other, known)]
+        return cls(_motion(*parts, finest)).enlarged(picture.shape[1::-1])
 
-        def reduced(part: np.ndarray | None) -> np.ndarray | None:
-            return None if part is None else cv2.resize(part, small, interpolation=cv2.INTER_AREA)
-
-        flow = _motion(reduced(picture), reduced(other), reduced(known), finest)
-        flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
-        return cls(flow * np.float32((width / small[0], height / small[1])))
+    def enlarged(self, size: tuple[int, int]) -> "Motion":
+        """The same motion of pictures of another size, width and height."""
+        height, width = self.flow.shape[:2]
+        if size == (width, height):
+            return self
+        flow = cv2.resize(self.flow, size, interpolation=cv2.INTER_LINEAR)
+        return Motion(cv2.multiply(flow, (size[0] / width, size[1] / height, 0, 0)))
 
     def then(self, further: "Motion") -> "Motion":
         """From the first picture to a third, over the second."""
@@ -53,11 +52,20 @@ class Motion:
         return cv2.remap(image, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
+def small(picture: np.ndarray) -> np.ndarray:
+    """A picture or mask (h, w) or (h, w, C) as the copy that motion is measured in, at most WORKING_SIDE pixels a side."""
+    height, width = picture.shape[:2]
+    scale = WORKING_SIDE / max(height, width)
+    if scale >= 1:
+        return picture
+    return cv2.resize(picture, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+
+
 def _motion(picture: np.ndarray, other: np.ndarray, known: np.ndarray | None, finest: int) -> np.ndarray:
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     search.setFinestScale(finest)
     flow = search.calc(picture, other, None)
-    return flow if known is None else fill_smoothly(flow, known)
+    return flow if known is None else fill_smoothly(flow, known, FILLING_SIDE)
 
 
 @lru_cache(maxsize=4)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import BadInput
 from ...reenactment.heads import Head, Heads
-from .motion import Motion, grey_of, inner_part
+from .motion import Motion, grey_of, inner_part, small
 
 LARGEST_REACH = 8
 FADING = 0.9  # how much a moment counts in relation to the one next to it, towards the window's middle
@@ -22,12 +22,11 @@ JUMP = 20.0  # codes of 255, mean over the head: two pictures that differ by mor
 
 @dataclass(frozen=True)
 class _Moment:
-    """A head with what its motion is measured in."""
+    """A head with what its motion is measured in: small copies."""
 
     head: Head
     inner: np.ndarray
     grey: np.ndarray
-    layers: np.ndarray  # (S, S, 2): matte and grey, to be carried together
 
 
 @dataclass(frozen=True)
@@ -90,14 +89,19 @@ class StableHeads(Heads):
         now = moments[middle]
         if now is None:
             return None
-        total, weights = now.head.matte.copy(), np.ones_like(now.head.matte)
+        matte, size = now.head.matte, now.head.matte.shape[1::-1]
+        change, weights = np.zeros_like(matte), np.ones_like(matte)
         for other, motion, distance in _around(moments, links, middle, self.window):
-            carried = motion.carried(other.layers)
-            weight = np.float32(FADING**distance) * _agreement(now.layers[..., 1], carried[..., 1])
-            total += weight * carried[..., 0]
+            # Pictures agree or not over several pixels, so that small copies tell; edges are carried at their own resolution.
+            weight = np.float32(FADING**distance) * _agreement(now.grey, motion.carried(other.grey))
+            weight = cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR)
+            away = cv2.subtract(motion.enlarged(size).carried(other.head.matte), matte)
+            cv2.accumulateProduct(away, weight, change)
             weights += weight
-        matte = now.head.matte
-        return replace(now.head, matte=np.clip(matte + self.strength * (total / weights - matte), 0, 1))
+        change *= np.float32(self.strength)
+        change /= weights
+        change += matte
+        return replace(now.head, matte=np.clip(change, 0, 1, out=change))
 
 
 def _around(moments, links, middle: int, reach: int) -> Iterator[tuple[_Moment, Motion, int]]:
@@ -117,14 +121,13 @@ def _around(moments, links, middle: int, reach: int) -> Iterator[tuple[_Moment, 
 
 
 def _moment(head: Head) -> _Moment:
-    inner = inner_part(head.matte)
-    grey = grey_of(head.rgb, inner)
-    return _Moment(head, inner, grey, np.dstack((head.matte, grey)))
+    inner = small(inner_part(head.matte))
+    return _Moment(head, inner, grey_of(small(head.rgb), inner))
 
 
 def _linked(before: _Moment | None, after: _Moment | None) -> _Link | None:
     """None where there is nothing to average over: no head, another scene, another size, or no edge."""
-    if before is None or after is None or before.grey.shape != after.grey.shape:
+    if before is None or after is None or before.head.matte.shape != after.head.matte.shape:
         return None
     if before.head.matte.min() >= 1 and after.head.matte.min() >= 1:
         return None
@@ -139,5 +142,6 @@ def _linked(before: _Moment | None, after: _Moment | None) -> _Link | None:
 
 def _agreement(grey: np.ndarray, carried: np.ndarray) -> np.ndarray:
     """(h, w) in [0, 1]: 1 where two pictures are the same, over a few pixels; 1/e where they differ by AGREEING."""
-    difference = cv2.blur(cv2.absdiff(grey, carried), (5, 5))
-    return np.exp(-((difference * np.float32(1 / AGREEING)) ** 2))
+    difference = cv2.blur(cv2.absdiff(grey, carried), (3, 3)).astype(np.float32)
+    difference *= np.float32(1 / AGREEING)
+    return cv2.exp(-difference * difference)
