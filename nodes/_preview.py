@@ -58,3 +58,24 @@ def performance_preview(clip, track, pose, moments: int = 8, side: int = 128):
     drawn = curves(pose, pose)
     height = round(drawn.shape[0] * strip.shape[1] / drawn.shape[1])
     return np.concatenate((strip, cv2.resize(drawn, (strip.shape[1], height), interpolation=cv2.INTER_AREA)))
+
+
+def track_view(clip, track, moments: int = 24, side: int = 640, most_boxes: int = 20_000):
+    """What a host needs to let somebody scrub a track and set boxes: size of the footage, number of frames, some frames as
+    pictures of at most `side` pixels, and box (left, top, side; pixels) and origin of every frame up to `most_boxes`."""
+    import cv2
+    import numpy as np
+
+    from lpd_plugin.compositing.picture.look import frames_at
+
+    chosen = np.unique(np.linspace(0, len(track) - 1, min(moments, len(track))).round().astype(int))
+    scale = min(1.0, side / max(clip.info.width, clip.info.height))
+    size = max(1, round(clip.info.width * scale)), max(1, round(clip.info.height * scale))
+    frames = frames_at(clip, [int(i) for i in chosen])
+    boxes = [track.box(index) for index in range(min(len(track), most_boxes))]
+    return {
+        "width": clip.info.width, "height": clip.info.height, "frames": len(track),
+        "moments": [{"frame": f.index, "picture": cv2.resize(f.rgb(), size, interpolation=cv2.INTER_AREA)} for f in frames],
+        "boxes": [None if box is None else [round(box.left, 1), round(box.top, 1), round(box.side, 1)] for box in boxes],
+        "origins": [int(one) for one in track.origin[:most_boxes]],
+    }  # fmt: skip

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 
 def as_clip(value, rate: float = 25.0):
-    """A clip as it is; an IMAGE batch as a clip of `rate` frames a second."""
+    """A clip as it is; an IMAGE batch as a clip of `rate` frames a second, one picture alone as a still."""
     from lpd_plugin.video.batch_clip import BatchClip
     from lpd_plugin.video.clip import Clip
+    from lpd_plugin.video.still_clip import StillClip
 
-    return value if isinstance(value, Clip) else BatchClip(value, rate)
+    if isinstance(value, Clip):
+        return value
+    batch = BatchClip(value, rate)
+    return StillClip(batch.integers(0), rate) if len(value) == 1 else batch
 
 
 def sound_of(audio, folder=None):

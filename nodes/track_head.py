@@ -51,7 +51,7 @@ class TrackHead(Node):
         from lpd_plugin.video.tracking.keyframes import parse_keyframes
         from lpd_plugin.video.tracking.tracker import track_head
 
-        from ._preview import as_picture, track_preview
+        from ._preview import as_picture, track_preview, track_view
         from ._sources import as_clip
 
         clip = as_clip(clip)
@@ -61,4 +61,5 @@ class TrackHead(Node):
         preview = track_preview(clip, track)
         context.note(track.summary())
         context.show(lambda: as_picture(preview))
+        context.tell("track", lambda: track_view(clip, track))
         return track, preview

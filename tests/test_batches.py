@@ -49,6 +49,15 @@ def test_a_mask_becomes_the_alpha_whether_it_is_one_or_many_and_comes_back(pictu
     assert torch.equal(masks[0], mask)
 
 
+def test_one_picture_alone_is_a_still_that_lasts_as_long_as_it_is_needed(pictures):
+    from lpd_plugin.nodes._sources import as_clip
+
+    still, moving = as_clip(pictures[:1]), as_clip(pictures[:2])
+    assert still.info.is_still and not moving.info.is_still
+    assert np.abs(next(still.frames()).rgb() - (pictures[0].numpy() * 255).round()).max() == 0
+    assert still.fingerprint() == as_clip(pictures[:1].clone()).fingerprint() != as_clip(pictures[1:2]).fingerprint()
+
+
 def test_nothing_given_is_written_into(pictures):
     before = pictures.clone()
     (clip,) = run_node("LPDImagesToClip", images=pictures, rate=25.0, masks=torch.ones(144, 176))

@@ -169,6 +169,15 @@ def test_a_nodes_failure_in_the_host_is_the_error_that_a_run_here_would_raise(ki
         watched(("execution_success", {}), host=silent)
 
 
+def test_a_run_is_over_only_when_the_host_has_written_down_what_it_gave():
+    answers = iter([{}, {}, {"n": {"outputs": {"2": {"text": ["done"]}}}}])
+    host = Host({"/history/n": lambda: next(answers), "/queue": {"queue_running": [[0, "n"]], "queue_pending": []}})
+    assert watched(("execution_success", {}), host=host) == {"2": {"text": ["done"]}}
+    lost = Host({"/history/n": {}, "/queue": {"queue_running": [], "queue_pending": []}})
+    with pytest.raises(WorkFailed, match="the host knows nothing of this run any more"):
+        watched(("execution_success", {}), host=lost)
+
+
 def test_ctrl_c_stops_this_run_in_the_host_and_no_other():
     host = Host()
     with pytest.raises(Cancelled):

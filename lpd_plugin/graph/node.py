@@ -68,6 +68,7 @@ class Context:
     saved: list[Path] = field(default_factory=list)  # files that nodes have written, in order
     shows: bool = False  # whether pictures of the work are looked at
     shown: list[Any] = field(default_factory=list)  # uint8 RGB (H, W, 3), in order
+    told: dict[str, Any] = field(default_factory=dict)  # by name, for a host's own view of a node
 
     def note(self, message: str) -> None:
         """Something the user should know, shown with the node's name."""
@@ -77,6 +78,11 @@ class Context:
         """A picture of what was done, uint8 RGB (H, W, 3), for a host to show on the node; made only where one does."""
         if self.shows:
             self.shown.append(picture())
+
+    def tell(self, name: str, made: Callable[[], Any]) -> None:
+        """What a host's own view of the node needs: JSON-ready, pictures in it as uint8 RGB; made only where somebody looks."""
+        if self.shows:
+            self.told[name] = made()
 
     def saved_file(self, path: str | Path) -> None:
         """Report a finished file: listed in the result, previewed by a host that can."""

@@ -53,7 +53,7 @@ class Watch:
                 content = json.loads(message)
                 data = content.get("data") or {}
                 if data.get("prompt_id", self.number) == self.number and self._noted(content.get("type"), data):
-                    return self._outcome() or {}
+                    return self._booked()
             elif time.monotonic() - heard > _PATIENCE:
                 heard = time.monotonic()
                 if (outputs := self._outcome()) is not None:
@@ -83,12 +83,20 @@ class Watch:
             self.progress.finished(self._task)
             self._task = None
 
+    def _booked(self) -> Mapping[str, Any]:
+        """The outcome of a run that is over: the host says so a moment before it writes it down."""
+        while (outputs := self._outcome()) is None:
+            time.sleep(0.1)
+        return outputs
+
     def _outcome(self) -> Mapping[str, Any] | None:
         """What the host keeps of the run, or None while it waits or works. Raises what the run ended with."""
-        entry = self.client.get(f"/history/{self.number}").get(self.number)
+        entry = self._history()
         if entry is None:
-            if self._is_known():
+            if self._is_queued():
                 return None
+            entry = self._history()  # it may have ended between the two questions
+        if entry is None:
             raise WorkFailed("the host knows nothing of this run any more; it was restarted or its queue was cleared")
         for kind, data in (entry.get("status") or {}).get("messages") or ():
             if kind == "execution_error":
@@ -97,7 +105,10 @@ class Watch:
                 raise WorkFailed("the work was stopped at the host; run it again")
         return entry.get("outputs") or {}
 
-    def _is_known(self) -> bool:
+    def _history(self) -> Mapping[str, Any] | None:
+        return self.client.get(f"/history/{self.number}").get(self.number)
+
+    def _is_queued(self) -> bool:
         queue = self.client.get("/queue")
         return any(self.number in item for part in queue.values() for item in part)
 

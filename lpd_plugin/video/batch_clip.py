@@ -37,10 +37,11 @@ class BatchClip(IndexedClip):
             raise BadInput(f"an image batch has the shape (frames, height, width, 1, 3 or 4 channels), not {shape}.")
         self._images, self._depth = images, depth
         rate = as_rate(rate)
-        info = info_of(image_to_picture(self._integers(0)), rate, shape[0])
+        info = info_of(image_to_picture(self.integers(0)), rate, shape[0])
         super().__init__(info, [index / rate for index in range(shape[0])], shape[0] / rate)
 
-    def _integers(self, position: int) -> np.ndarray:
+    def integers(self, position: int) -> np.ndarray:
+        """One image: uint8 or uint16, shape (H, W), (H, W, 3) RGB or (H, W, 4) RGBA."""
         image = _as_array(self._images[position])
         image = image[..., 0] if image.shape[-1] == 1 else image
         return image if image.dtype in (np.uint8, np.uint16) else unit_to_integers(image, self._depth)
@@ -52,13 +53,13 @@ class BatchClip(IndexedClip):
         return part
 
     def _picture(self, position: int) -> av.VideoFrame:
-        return image_to_picture(self._integers(position))
+        return image_to_picture(self.integers(position))
 
     @cached_property
     def _content(self) -> str:
         digest = hashlib.sha256()
         for position in range(len(self._images)):
-            digest.update(np.ascontiguousarray(self._integers(position)))
+            digest.update(np.ascontiguousarray(self.integers(position)))
         return digest.hexdigest()
 
     def _digest(self, window: tuple) -> str:

@@ -103,7 +103,18 @@ def shown(context: Context) -> dict | None:
         ui["animated"] = (True,)
     if notes := getattr(context.progress, "notes", None):
         ui["text"] = list(dict.fromkeys(notes))
+    for name, content in context.told.items():
+        ui[f"lpd_{name}"] = [_with_files(content, context)]
     return ui or None
+
+
+def _with_files(content: Any, context: Context) -> Any:
+    """JSON-ready content, pictures in it replaced by the files they are written to."""
+    if isinstance(content, dict):
+        return {key: _with_files(one, context) for key, one in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_with_files(one, context) for one in content]
+    return _written(content, context) if hasattr(content, "dtype") else content
 
 
 def _written(picture: Any, context: Context) -> dict[str, str]:

@@ -84,6 +84,7 @@ def _searched(run: GeneratorAdaptation | PainterAdaptation, progress: Progress) 
                 run.step()
                 task.advance()
             curve = Curve((*curve.measurements, run.measure()))
+            progress.preview(curve.picture())
             if best is None or curve.best == len(curve.measurements) - 1:
                 best = run.kept()
             if curve.settled:
