@@ -14,6 +14,22 @@ from .errors import BadInput
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+COUNT = "%count%"
+
+
+def numbered(path: str) -> str:
+    """A path with the first number from 00001 on, in place of %count% in its last part, that no file there has."""
+    folder, name = os.path.split(os.fspath(path))
+    if COUNT not in name:
+        return path
+    before, _, after = name.partition(COUNT)
+    taken = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    place = os.path.expanduser(folder or ".")
+    names = os.listdir(place) if os.path.isdir(place) else []
+    numbers = [int(match[1]) for match in map(taken.fullmatch, names) if match]
+    return os.path.join(folder, f"{before}{max(numbers, default=0) + 1:05d}{after}")
+
+
 def checked_target(path: str | os.PathLike, overwrite: bool = False) -> Path:
     """The absolute path of a file that may be written, `~` expanded; ask before the work that fills it.
 

@@ -13,9 +13,12 @@ class SaveIdentity(Node):
     description = "Writes an identity, adapted or not, to one file that can be used again."
     inputs = (
         Input("identity", types.IDENTITY, tooltip="What to write"),
-        File("file", writes=True, extensions=(".safetensors",), tooltip="NAME.lpd.safetensors"),
+        File(
+            "file", writes=True, extensions=(".safetensors",), example="lpd/person_%count%.lpd.safetensors",
+            tooltip="NAME.lpd.safetensors; %count% is the next free number",
+        ),
         Bool("overwrite", default=False, tooltip="Replace an existing file"),
-    )
+    )  # fmt: skip
     outputs = (Output("identity", types.IDENTITY),)
     output_node = True
 

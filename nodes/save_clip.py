@@ -23,12 +23,15 @@ class SaveClip(Node):
     search_aliases = ("save video", "render", "export")
     inputs = (
         Input("clip", types.VIDEO, tooltip="What to render"),
-        File("file", writes=True, tooltip="Where to; the suffix has to suit the format; images: shot/shot.####.exr"),
+        File(
+            "file", writes=True, example="lpd/clip_%count%.mp4",
+            tooltip="Where to, %count% is the next free number; the suffix has to suit the format; images: shot/shot.####.exr",
+        ),
         Choice("format", _formats, default="h264", tooltip="h264 plays everywhere; ffv1 is lossless; see docs/formats.md"),
         Bool("overwrite", default=False, tooltip="Replace an existing file"),
         Choice("first_number", ("1", "1001", "timecode"), default="1", tooltip="Of an image sequence's first file"),
         File("report", default="", writes=True, extensions=(".csv",), tooltip="A CSV with a line a frame of what a composite did; empty for none"),
-    )
+    )  # fmt: skip
     outputs = (Output("saved", types.VIDEO, tooltip="The written file as footage"),)
     output_node = True
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from ..whole_files import numbered
 from . import types
 
 
@@ -141,19 +142,24 @@ class File(Widget):
 
     In a host, a relative path to read is looked up in its input folder, and a relative path to write
     lies in its output folder. `extensions` (with dots) is a hint for file choosers, not a check.
-    An optional file that is not given arrives in `run` as "" where the default is "".
+    An optional file that is not given arrives in `run` as "" where the default is "". `example` is what a host's editor
+    begins with where there is no default. In the name of a file to write, %count% becomes the next free number.
     """
 
     type: str = field(default=types.STRING, init=False)
     default: str | None = None
     writes: bool = field(default=False, kw_only=True)
     extensions: tuple[str, ...] = field(default=(), kw_only=True)
+    example: str = field(default="", kw_only=True)
 
     def expectation(self) -> str:
-        return "the path of a file"
+        return "the path of a file to write" if self.writes else "the path of a file"
 
     def allows(self, value: Any) -> bool:
         return isinstance(value, str) and (value != "" or self.default == "")
+
+    def converted(self, value: Any) -> str:
+        return numbered(value) if self.writes else value
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ..graph.node import Node
 from ..graph.workflow import NodeCall, Workflow
 from ..progress import Progress
 from ..video.still_clip import is_pattern
-from ..whole_files import written_whole
+from ..whole_files import numbered, written_whole
 from .client import HostAnswered, HostClient
 
 FOLDER = "lpd"  # of ours in the host's input and output folders
@@ -73,7 +73,7 @@ def fetched(fetches: list[Fetch], client: HostClient, progress: Progress) -> lis
 
 
 def _fetch(value: str, subfolder: str) -> Fetch:
-    target = Path(os.path.abspath(os.path.expanduser(value)))
+    target = Path(os.path.abspath(os.path.expanduser(numbered(value))))
     if is_pattern(target.name):
         raise BadInput(f"{value} names an image sequence, which a host does not hand out; choose a video format")
     return Fetch(target.name, subfolder, target)

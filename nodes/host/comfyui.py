@@ -74,6 +74,8 @@ def _input(one: Input) -> Any:
         return io.Custom(",".join(one.accepted)).Input(one.name, **common)
     if one.default is not None:
         common["default"] = one.default
+    elif isinstance(one, File) and one.example:
+        common["default"] = one.example
     if isinstance(one, (Choice, Model)):
         options = list(_listed(one)) or [_NOTHING_TO_CHOOSE]
         if one.default is not None and one.default not in options:
@@ -114,7 +116,7 @@ def _widgets_to_check(node: type[Node]) -> list[Widget]:
     Choices, since 0.3.64 lets any text through; files; all of them where the node looks at several together.
     """
     together = _overrides(node, "check")
-    return [one for one in node.widgets() if together or isinstance(one, (Choice, File, Model))]
+    return [w for w in node.widgets() if together or isinstance(w, (Choice, File, Model)) or w.name == "overwrite"]
 
 
 def _validator(node: type[Node]):
@@ -122,7 +124,7 @@ def _validator(node: type[Node]):
     named = _widgets_to_check(node)
 
     def validate_inputs(cls, **values: Any) -> bool | str:
-        from .files import missing
+        from .files import missing, taken
 
         for one in named:
             value = values.get(one.name)
@@ -131,6 +133,7 @@ def _validator(node: type[Node]):
         try:
             given = _widget_values(node, values)
             message = next(filter(None, (missing(one, given[one.name]) for one in named)), None)
+            message = message or taken(named, given)
             return message or (_overrides(node, "check") and node.check(**given)) or True
         except LpdError as error:
             return str(error)
@@ -164,7 +167,7 @@ def _widget_values(node: type[Node], values: dict[str, Any]) -> dict[str, Any]:
     for one in node.widgets():
         value = values.get(one.name)
         usable = value is not None and one.allows(value)
-        result[one.name] = resolved(one, one.converted(value)) if usable else None
+        result[one.name] = resolved(one, value) if usable else None
     return result
 
 

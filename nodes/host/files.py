@@ -7,10 +7,11 @@ from typing import Any
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.graph.inputs import File, Model, Widget
+from lpd_plugin.whole_files import numbered
 
 
 def resolved(one: Widget, value: Any) -> Any:
-    """A widget's value; for a `File` the path with the host's folder before it.
+    """A widget's value in the type that `run` gets; for a `File` the path with the host's folder before it.
 
     A file to read may carry the host's mark of a folder ("clip.mp4 [output]"); an absolute path stays.
     A file to write has to lie in the output folder: the host may be open to others than its owner.
@@ -20,7 +21,7 @@ def resolved(one: Widget, value: Any) -> Any:
 
         return resolved_model(one, value)
     if not isinstance(one, File) or not value:
-        return value
+        return one.converted(value)
     return _to_write(one, value) if one.writes else _to_read(value)
 
 
@@ -44,7 +45,16 @@ def _to_write(one: File, value: str) -> str:
     path = os.path.normpath(os.path.join(folder, os.path.expanduser(value)))
     if not _inside(path, folder):
         raise BadInput(f'input "{one.name}": {value} lies outside the output folder {folder}; give a path inside it')
-    return path
+    return numbered(path)
+
+
+def taken(widgets: list[Widget], given: dict[str, Any]) -> str | None:
+    """What is wrong with files to write that are there already, or None."""
+    for one in widgets:
+        path = given[one.name] if isinstance(one, File) and one.writes else None
+        if path and os.path.isfile(path) and given.get("overwrite") is False:
+            return f'input "{one.name}": {path} exists already; choose another name, one with %count%, or allow it to be overwritten'
+    return None
 
 
 def missing(one: Widget, path: Any) -> str | None:

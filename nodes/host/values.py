@@ -19,7 +19,7 @@ def from_host(one: Input, value: Any) -> Any:
     if one.is_widget:
         if not one.allows(value):
             raise BadInput(f'input "{one.name}": expected {one.expectation()}, got {value!r}')
-        value = resolved(one, one.converted(value))
+        value = resolved(one, value)
         if isinstance(one, File) and one.writes and value:
             os.makedirs(os.path.dirname(value), exist_ok=True)
         return value
