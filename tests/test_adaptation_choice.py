@@ -42,6 +42,16 @@ def test_likeness_bought_with_the_pose_is_not_chosen():
     assert one.chosen.step == 60 and one.settled
 
 
+def test_steps_that_lose_the_persons_own_poses_are_passed_over():
+    def one(step: int, error: float, own: float) -> Measurement:
+        return Measurement(step, error, 1.0, error / 2, own)
+
+    followed = Curve((one(0, 0.8, 0.06), one(15, 0.7, 0.062), one(29, 0.6, 0.075), one(41, 0.58, 0.075)))
+    assert followed.chosen.step == 15 and followed.costs()[2] == pytest.approx(0.75 + 2 * (0.25 - 0.05))
+    found_again = Curve((*followed.measurements, one(100, 0.55, 0.06)))
+    assert found_again.chosen.step == 100
+
+
 def test_looking_like_the_person_counts_as_much_as_exactness():
     start = Measurement(0, 0.5, 1.0, 0.4)
     liker, rebuilt = Measurement(15, 0.5, 1.0, 0.2), Measurement(21, 0.25, 1.0, 0.4)
@@ -71,9 +81,9 @@ def test_a_curve_survives_its_rows_and_its_table_marks_the_chosen_step():
     one = curve((0, 0.8, 1.0), (15, 0.6, 1.01), (40, 0.5, 1.02))
     assert Curve.from_rows(one.as_rows()) == one
     table = [line.split(",") for line in one.csv().splitlines()]
-    assert table[0] == ["step", "reconstruction", "pose", "identity", "cost", "chosen"]
+    assert table[0] == ["step", "reconstruction", "pose", "identity", "own_pose", "cost", "chosen"]
     assert [line[-1] for line in table[1:]] == ["0", "0", "1"]
-    assert float(table[2][4]) == pytest.approx(0.6 / 0.8)
+    assert float(table[2][5]) == pytest.approx(0.6 / 0.8)
 
 
 def test_the_drawn_curve_falls_where_the_error_falls():

@@ -17,7 +17,7 @@ class AdaptationConfig:
     batch: int = 3
     foreign: int = 2
     rate: float = 6e-4
-    painter_rate: float = 2e-4
+    painter_rate: float = 7e-5  # at three times that, poses are lost faster than likeness is won
     embedding_rate: float = 5e-3
     discriminator_rate: float = 8e-4
     keep_pose: float = 4.0  # weight of the foreign poses' terms

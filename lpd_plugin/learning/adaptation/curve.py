@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
-POSE_TOLERANCE = 0.05  # the pose distance may grow by this share of what it was before
+POSE_TOLERANCE = 0.05  # either pose distance may grow by this share of what it was before
 POSE_PENALTY = 2.0  # what more than that costs, in shares of the other errors
 WORTHWHILE = 0.01  # less than this share of the first errors is no gain
 PATIENCE = 3  # measurements without a gain before the search ends
@@ -23,13 +23,14 @@ class Measurement:
 
     reconstruction: content error on held-out frames, 0 is perfect; pose: mean distance of re-encoded heads from
     the foreign poses that drove them, in units of those descriptors' spread; identity: 1 - cosine between what the
-    judge of likeness sees in those heads and in the person.
+    judge of likeness sees in those heads and in the person; own_pose: like pose, of the held-out frames and their own poses.
     """
 
     step: int
     reconstruction: float
     pose: float
     identity: float
+    own_pose: float = 0.0
 
 
 def measured_steps(limit: int) -> list[int]:
@@ -48,19 +49,24 @@ class Curve:
     measurements: tuple[Measurement, ...] = ()
 
     def costs(self) -> list[float]:
-        """Mean of the reconstruction's and the identity's error as shares of the first, plus 2 for each share of pose
+        """Mean of the reconstruction's and the identity's error as shares of the first, plus 2 for each share of either pose
         distance lost beyond 5 %.
 
-        cost(s) = (R(s) / R(0) + I(s) / I(0)) / 2 + 2 max(0, P(s) / P(0) - 1.05); the first is 1.
+        cost(s) = (R(s) / R(0) + I(s) / I(0)) / 2 + 2 sum_P max(0, P(s) / P(0) - 1.05), P the distance from foreign poses
+        and that from the person's own; the first is 1.
         """
         if not self.measurements:
             return []
         start = self.measurements[0]
-        return [
-            (m.reconstruction / max(start.reconstruction, 1e-9) + m.identity / max(start.identity, 1e-9)) / 2
-            + POSE_PENALTY * max(0.0, m.pose / max(start.pose, 1e-9) - 1 - POSE_TOLERANCE)
-            for m in self.measurements
-        ]
+
+        def share(m: Measurement, name: str) -> float:
+            first = getattr(start, name)
+            return getattr(m, name) / first if first > 1e-9 else 1.0  # not measured, or perfect
+
+        def lost(m: Measurement) -> float:
+            return sum(max(0.0, share(m, name) - 1 - POSE_TOLERANCE) for name in ("pose", "own_pose"))
+
+        return [(share(m, "reconstruction") + share(m, "identity")) / 2 + POSE_PENALTY * lost(m) for m in self.measurements]
 
     @property
     def best(self) -> int:
@@ -84,10 +90,11 @@ class Curve:
         """For people."""
         start, end = self.measurements[0], self.chosen
         kept = end.pose / max(start.pose, 1e-9)
+        own = f", on own frames {end.own_pose / start.own_pose:.0%}" if start.own_pose > 1e-9 else ""
         return (
             f"{end.step} steps chosen of {self.measurements[-1].step} tried: error on held-out views "
             f"{end.reconstruction / max(start.reconstruction, 1e-9):.0%} of what it was without adaptation, "
-            f"identity error {end.identity / max(start.identity, 1e-9):.0%}, pose distance {kept:.0%}"
+            f"identity error {end.identity / max(start.identity, 1e-9):.0%}, pose distance {kept:.0%}{own}"
         )
 
     def as_rows(self) -> list[dict]:
@@ -100,10 +107,10 @@ class Curve:
         return cls(tuple(Measurement(**row) for row in rows))
 
     def csv(self) -> str:
-        """A table with a header: step, reconstruction, pose, identity, cost, chosen."""
+        """A table with a header: step, reconstruction, pose, identity, own_pose, cost, chosen."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(("step", "reconstruction", "pose", "identity", "cost", "chosen"))
+        writer.writerow(("step", "reconstruction", "pose", "identity", "own_pose", "cost", "chosen"))
         for index, (row, cost) in enumerate(zip(self.as_rows(), self.costs())):
             writer.writerow((*row.values(), f"{cost:.5f}", int(index == self.best)))
         return out.getvalue()
@@ -120,7 +127,8 @@ class Curve:
         left, right, top, bottom = 50, width - 20, 30, height - 40
         shares = {
             name: [getattr(m, name) / max(getattr(self.measurements[0], name), 1e-9) for m in self.measurements]
-            for name in ("reconstruction", "pose", "identity")
+            for name in ("reconstruction", "pose", "identity", "own_pose")
+            if getattr(self.measurements[0], name) > 1e-9
         }
         highest = 1.1 * max(max(values) for values in shares.values())
         across = np.sqrt([m.step for m in self.measurements]) / max(np.sqrt(self.measurements[-1].step), 1)
@@ -132,11 +140,11 @@ class Curve:
         cv2.line(canvas, place(0, 1), place(1, 1), (200, 200, 200), 1)
         chosen = across[self.best]
         cv2.line(canvas, place(chosen, 0), place(chosen, highest), (0, 160, 0), 1)
-        colours = {"reconstruction": (200, 40, 40), "pose": (40, 60, 200), "identity": (150, 120, 0)}
+        colours = {"reconstruction": (200, 40, 40), "pose": (40, 60, 200), "identity": (150, 120, 0), "own_pose": (130, 40, 150)}
         for row, (name, values) in enumerate(shares.items()):
             line = np.array([place(x, y) for x, y in zip(across, values)], np.int32)
             cv2.polylines(canvas, [line], False, colours[name], 2, cv2.LINE_AA)
-            _write(canvas, name, (left + 8 + 150 * row, 20), colours[name])
+            _write(canvas, name.replace("_", " "), (left + 8 + 140 * row, 20), colours[name])
         for measurement, x in zip(self.measurements, across):
             _write(canvas, str(measurement.step), (place(x, 0)[0] - 8, bottom + 16), (60, 60, 60))
         _write(canvas, "1.0", (18, place(0, 1)[1] + 4), (60, 60, 60))

@@ -61,26 +61,33 @@ class Judge:
         self.centre = centre_weight(self.pictures.shape[-1], centre_ratio, self.pictures.device)
         with torch.no_grad():
             self.poses = torch.cat([(encode or read)(p) for p in self.pictures.split(MICRO_BATCH)])
-            self.person = self._embeddings(on_grey(self.pictures, self.masks)).mean(0, keepdim=True)
+            alone = on_grey(self.pictures, self.masks)
+            self.read_alone = torch.cat([read(p) for p in alone.split(MICRO_BATCH)])
+            self.person = self._embeddings(alone).mean(0, keepdim=True)
         self.foreign = foreign if len(foreign) else self.poses
 
     @torch.no_grad()
     def measure(self, draw: Callable, embedding: torch.Tensor, step: int) -> Measurement:
         """Reconstruction, pose and identity of what draws, a generator or painting, with an identity embedding
         (identity_size,)."""
-        error = 0.0
-        parts = zip(*(t.split(MICRO_BATCH) for t in (self.poses, self.pictures, self.masks)))
-        for poses, pictures, masks in parts:
+        error, own = 0.0, 0.0
+        parts = zip(*(t.split(MICRO_BATCH) for t in (self.poses, self.pictures, self.masks, self.read_alone)))
+        for poses, pictures, masks, read in parts:
             rgb, mask = draw(embedding.expand(len(poses), -1), poses)
             error += float(laplacian_loss(rgb * mask, pictures * masks, self.centre)) * len(poses)
+            own += float(self._off(on_grey(rgb, mask), read)) * len(poses)
         distance, likeness = 0.0, 0.0
         for poses in self.foreign.split(MICRO_BATCH):
             heads = on_grey(*draw(embedding.expand(len(poses), -1), poses))
-            again = self.read(heads)
-            distance += float(pose_distance(again, poses[:, -again.shape[1] :], self.spread)) * len(poses)
+            distance += float(self._off(heads, poses)) * len(poses)
             likeness += float(F.cosine_similarity(self._embeddings(heads), self.person).sum())
         count = len(self.foreign)
-        return Measurement(step, error / len(self.poses), distance / count, 1 - likeness / count)
+        return Measurement(step, error / len(self.poses), distance / count, 1 - likeness / count, own / len(self.poses))
+
+    def _off(self, heads: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
+        """How far from `poses` what is read off these heads is."""
+        again = self.read(heads)
+        return pose_distance(again, poses[:, -again.shape[1] :], self.spread)
 
     def _embeddings(self, heads: torch.Tensor) -> torch.Tensor:
         parts = heads.split(MICRO_BATCH)

@@ -32,6 +32,7 @@ TRAINED_POSES = 24  # foreign poses, spread over the weights' bank
 # In strangers' poses: how much stays as it was, how exactly the pose is followed, whom the judge of likeness sees. FACE: what
 # that judge sees in the person's own frames, where there is one (the paper's face content loss).
 KEPT, FOLLOWED, LIKENESS, FACE = 1.0, 2.0, 4.0, 1.0
+OWN_FOLLOWED = 2.0  # how exactly the person's own frames are followed, beside looking alike
 NEAR = 4  # references as like the wanted frame as these are what a render paints from
 
 
@@ -134,6 +135,9 @@ class PainterAdaptation:
         if self.likeness is not None:
             grey = BACKGROUND * (1 - masks)
             loss = loss + FACE * face_feature_loss(self.likeness, (painted[:, :3] + grey).clamp(0, 1), wanted[:, :3] + grey)
+        with torch.no_grad():
+            read = self._read(wanted)  # and not what drives, which was read before another background
+        loss = loss + OWN_FOLLOWED * followed_loss(self._read(painted), read)
         return content, loss + 2 * roughness(motion)
 
     def _foreign_poses(self) -> torch.Tensor:
@@ -150,9 +154,12 @@ class PainterAdaptation:
         kept = laplacian_loss(painted, before, self.centre)
         likeness = 1 - F.cosine_similarity(self._whose(painted), self.person[None]).mean()
         size = self.model.configuration.pose_size
-        read = self.model.pose_encoder.read_face((painted[:, :3] + BACKGROUND * (1 - painted[:, 3:])).clamp(0, 1))
-        followed = followed_loss(read, self.foreign[some][:, size:])
+        followed = followed_loss(self._read(painted), self.foreign[some][:, size:])
         return KEPT * kept + FOLLOWED * followed + LIKENESS * likeness + 0.5 * roughness(motion)
+
+    def _read(self, heads: torch.Tensor) -> torch.Tensor:
+        """What the face reader reads off premultiplied heads (B, 4, S, S): (B, face_size)."""
+        return self.model.pose_encoder.read_face((heads[:, :3] + BACKGROUND * (1 - heads[:, 3:])).clamp(0, 1))
 
     def _whose(self, heads: torch.Tensor) -> torch.Tensor:
         """Embeddings (B, E) of premultiplied heads (B, 4, S, S)."""
