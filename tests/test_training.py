@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lpd_plugin.errors import BadInput
-from lpd_plugin.learning.augmentation import PoseAugmentation, recoloured_persons, shifted
+from lpd_plugin.learning.augmentation import PoseAugmentation, patterned_backgrounds, recoloured_persons, shifted
 from lpd_plugin.learning.data.heads_folder import read_heads
 from lpd_plugin.learning.data.sampling import Sampler
 from lpd_plugin.learning.data.store import HeadStore
@@ -52,6 +52,18 @@ def test_a_shift_moves_picture_and_mask_alike(store):
     pictures, masks = store.pictures(np.array([0, 30]))
     moved, moved_masks = shifted(masks.repeat(1, 3, 1, 1), masks)
     assert torch.allclose(moved[:, :1], moved_masks, atol=1e-6) and not torch.equal(moved_masks, masks)
+
+
+def test_a_patterned_background_leaves_the_person_and_is_busier_than_what_was_there(store):
+    torch.manual_seed(0)
+    pictures, masks = store.pictures(np.array([0, 10, 20, 30]))
+    before = patterned_backgrounds(pictures, masks, 1.0)
+    inside, outside = (masks > 0.999).expand_as(pictures), (masks < 0.001).expand_as(pictures)
+    assert torch.allclose(before[inside], pictures[inside], atol=2e-3) and before.min() >= 0 and before.max() <= 1
+    assert (before - pictures).abs()[outside].mean() > 0.05
+    edges = [(p[..., 1:] - p[..., :-1]).abs()[outside[..., 1:]].mean() for p in (before, pictures)]
+    assert edges[0] > 1.5 * edges[1]
+    assert torch.equal(patterned_backgrounds(pictures, masks, 0.0), pictures)
 
 
 def test_pose_augmentation_changes_colours_and_keeps_the_range(store):

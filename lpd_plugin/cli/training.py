@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..errors import BadInput
 from .reporting import progress_for
 
 
@@ -32,8 +33,9 @@ def train() -> None:
 @click.option("-o", "--folder", required=True, type=click.Path(), help="The run's folder: checkpoint, log, sheets.")
 @click.option("--heads", default=None, type=click.Path(), help="Heads to train on (docs/data.md), over the configuration's.")
 @click.option("--steps", default=None, type=click.IntRange(1), help="Stop at this step, over the configuration's.")
+@click.option("--grow-from", default=None, type=click.Path(), help="What to start from, over the configuration's grow_from.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-def model(config, folder, heads, steps, device) -> None:
+def model(config, folder, heads, steps, grow_from, device) -> None:
     """Meta-learn encoders and generator as CONFIG (YAML) says."""
     import torch
 
@@ -42,14 +44,13 @@ def model(config, folder, heads, steps, device) -> None:
     from ..learning.processes import joined_processes
     from ..learning.training_config import load_training_config
 
-    settings = load_training_config(config, heads=heads, steps=steps)
+    settings = load_training_config(config, heads=heads, steps=steps, grow_from=grow_from)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     with joined_processes(device) as processes, progress_for(not processes.first) as progress:
         side = max(settings.side, 128)
         store = open_heads(settings.heads, "train", side, settings.max_pad_fraction)
         held_out = open_heads(settings.heads, settings.held_out, side) if settings.held_out else None
-
 
         def kept():  # picture by picture where it can be: looked at once
             return open_heads(settings.heads, "train", None, settings.max_pad_fraction, in_memory=0)
@@ -145,6 +146,32 @@ def likeness(folder, heads, face_features, steps, device) -> None:
     with progress_for(False) as progress:
         config = LikenessConfig(face_features, steps=steps)
         LikenessTraining(config, store, Path(folder), str(chosen_device(device)), others).run(progress)
+
+
+@train.command()
+@click.argument("file", metavar="PLAN.yaml", type=click.Path())
+@click.option("-o", "--folder", required=True, type=click.Path(), help="The folder of the runs.")
+@click.option("--heads", required=True, type=click.Path(), help="Heads to train on: a folder or a packed file (docs/data.md).")
+@click.option("--set", "words", multiple=True, metavar="NAME=VALUE", help="What the plan leaves open, such as face_features.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be run.")
+def plan(file, folder, heads, words, dry_run) -> None:
+    """Carry out the trainings of PLAN.yaml one after the other; finished ones are passed over.
+
+    training/embedded.yaml makes the embedded weights.
+    """
+    from ..learning.plan import carry_out, load_plan
+
+    values = {"runs": folder, "heads": heads, "plan": str(Path(file).parent)}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise BadInput(f"--set {word}: write NAME=VALUE.")
+        values[name] = value
+    stages = load_plan(file, values)
+    if dry_run:
+        click.echo("\n".join(f"{stage.name}: lpd {' '.join(stage.arguments)}" for stage in stages))
+        return
+    carry_out(stages, Path(folder), click.echo)
 
 
 @train.command()

@@ -63,6 +63,37 @@ def others_backgrounds(pictures: torch.Tensor, masks: torch.Tensor, probability:
     """
     count, device = len(pictures), pictures.device
     chosen = torch.rand(count, 1, 1, 1, device=device) < probability
+    ground = _behind_others(pictures, masks)
+    return torch.where(chosen, pictures * masks + ground * (1 - masks), pictures)
+
+
+def patterned_backgrounds(pictures: torch.Tensor, masks: torch.Tensor, probability: float = 0.25) -> torch.Tensor:
+    """Some pictures (B, 3, S, S) before a wall that is full of edges and has the person's own colours.
+
+    What is behind another one's person, repeated 2 to 8 times a side, in more contrast, and its mean moved towards that of
+    the person's upper outline, hair mostly: colour and busyness alone then do not tell a head from what is behind it.
+    """
+    count, side, device = len(pictures), pictures.shape[-1], pictures.device
+    chosen = torch.rand(count, 1, 1, 1, device=device) < probability
+    tile = max(8, side // int(torch.randint(2, 9, ())))
+    small = F.interpolate(_behind_others(pictures, masks), (tile, tile), mode="area")
+    both = torch.cat((small, small.flip(3)), 3)
+    both = torch.cat((both, both.flip(2)), 2)
+    times = -(-side // both.shape[-1])
+    left, top = (int(torch.randint(both.shape[-1], ())) for _ in range(2))
+    wall = both.repeat(1, 1, times, times).roll((top, left), (2, 3))[..., :side, :side]
+    upper = (masks - F.avg_pool2d(masks, 31, 1, 15, count_include_pad=False)).clamp_min(0) * masks
+    upper[:, :, 2 * side // 3 :] = 0
+    outline = (pictures * upper).sum((2, 3), keepdim=True) / upper.sum((2, 3), keepdim=True).clamp_min(1e-3)
+    middle = wall.mean((2, 3), keepdim=True)
+    contrast, alike = 1 + 1.5 * torch.rand(count, 1, 1, 1, device=device), torch.rand(count, 1, 1, 1, device=device)
+    wall = ((wall - middle) * contrast + middle + alike * (outline - middle)).clamp(0, 1)
+    return torch.where(chosen, pictures * masks + wall * (1 - masks), pictures)
+
+
+def _behind_others(pictures: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """(B, 3, S, S): what stands behind another one's person, mirrored for half of them, filled in where the person stood."""
+    count, device = len(pictures), pictures.device
     others = torch.randperm(count, device=device)
     mirrored = torch.rand(count, 1, 1, 1, device=device) < 0.5
     picture, behind = (torch.where(mirrored, t[others].flip(-1), t[others]) for t in (pictures, 1 - masks))
@@ -72,8 +103,7 @@ def others_backgrounds(pictures: torch.Tensor, masks: torch.Tensor, probability:
     everywhere = (colours.sum((2, 3), keepdim=True) + 1e-3) / (weight.sum((2, 3), keepdim=True) + 2e-3)
     filled = (colours + 0.02 * everywhere) / (weight + 0.02)
     filled = F.interpolate(filled, pictures.shape[-2:], mode="bilinear")
-    ground = torch.where(seen > 0, picture, filled)
-    return torch.where(chosen, pictures * masks + ground * (1 - masks), pictures)
+    return torch.where(seen > 0, picture, filled)
 
 
 class _Filtered(nn.Module):

@@ -19,6 +19,7 @@ from .data.splits import person_marks
 from .data.store import Heads
 from .pose_sources import described, given_file
 from .pose_sources.rows import Driving, descriptors_drive, drives, pictures_drive
+from .weight_norm import without_weight_norm
 
 BANK_SIZE = 256  # poses kept with the weights
 
@@ -39,7 +40,7 @@ def export_run(run: Path, output: Path, heads: str | None = None, generator_only
             part.load_state_dict(module_state(tensors, "average"))
             save_weights(output, part, kind, kind, training)
             return f"{output}: {kind} network after {extra['step']} steps"
-    config, state = extra["config"], module_state(tensors, "average")
+    config, state = extra["config"], without_weight_norm(module_state(tensors, "average"))
     full, pose = configuration(config["configuration"]), config.get("pose", LATENT)
     plain = generator_only or pose != LATENT
     if generator_only and any(key.startswith("painter.") for key in state):

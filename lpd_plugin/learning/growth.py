@@ -17,6 +17,7 @@ from ..weights.files import DISCRIMINATOR, kept_descriptor
 from .checkpoint import module_state, read_checkpoint, read_description
 from .data.store import Heads
 from .pose_sources.rows import Driving, drives, pictures_drive
+from .weight_norm import without_weight_norm
 
 PARTS = ("identity_encoder", "pose_encoder", "generator")
 LEVELLING_PICTURES = 8
@@ -122,18 +123,6 @@ def grow_generator(state: dict[str, torch.Tensor], grown: Generator) -> None:
             rows = min(len(value), len(own[key]))
             own[key][:rows] = value[:rows]
     grown.load_state_dict(own)
-
-
-def without_weight_norm(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A state dict whose weight-normalised layers (g v / |v|, Salimans and Kingma 2016) hold plain weights."""
-    plain = {}
-    for key, value in state.items():
-        layer, parametrised, part = key.rpartition(".parametrizations.weight.original")
-        if not parametrised:
-            plain[key] = value
-        elif part == "1":
-            plain[layer + ".weight"] = torch._weight_norm(value, state[layer + parametrised + "0"], 0)
-    return plain
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from torch import nn
 
 from ..networks.matte import HeadMatte
 from ..weights.files import load_matte
-from .augmentation import others_backgrounds, recoloured_persons, swapped_backgrounds
+from .augmentation import others_backgrounds, patterned_backgrounds, recoloured_persons, swapped_backgrounds
 from .checkpoint import CHECKPOINT, module_state, read_checkpoint, restore_optimiser, save_checkpoint
 from .data.splits import require_trainable
 from .data.store import HeadStore
@@ -112,7 +112,8 @@ class MatteTraining(SingleRun):
         flip = torch.from_numpy(self.random.random(len(rows)) < 0.5)
         pictures[flip], masks[flip] = pictures[flip].flip(-1), masks[flip].flip(-1)
         (pictures,) = recoloured_persons(pictures[:, None])
-        pictures = others_backgrounds(swapped_backgrounds(pictures[:, 0], masks, 0.2), masks, 0.5)
+        pictures = others_backgrounds(swapped_backgrounds(pictures[:, 0], masks, 0.15), masks, 0.4)
+        pictures = patterned_backgrounds(pictures, masks, 0.25)
         both = self.geometry(torch.cat((pictures, masks), 1))
         return self.pixels(both[:, :3].clamp(0, 1)).clamp(0, 1), both[:, 3:].clamp(0, 1)
 

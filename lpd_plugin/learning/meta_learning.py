@@ -35,6 +35,7 @@ from .running_average import follow, memory
 from .shown import Shown
 from .training_config import TrainingConfig
 from .training_loop import TrainingLoop
+from .weight_norm import split_weights
 
 OPTIMISERS = {"adam": torch.optim.Adam, "radam": torch.optim.RAdam}
 
@@ -70,8 +71,9 @@ class MetaLearning:
         initialise(self.model)
         if poses is not None:
             self.model.pose_encoder.adopt(*poses.statistics())
-        self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
         self.discriminator = Discriminator(size, len(store.clips)).to(self.device)
+        self._start_from_another()
+        self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
         self.optimisers = {
             "generator": _optimiser(self._parts(), config),
             "discriminator": _optimiser([(self.discriminator, config.discriminator_rate)], config),
@@ -81,7 +83,7 @@ class MetaLearning:
         sampler = Sampler(store, *counts, config.seed, config.sampling, seen)
         self.shown = Shown(config, sampler, self.device, poses)
         self.step, self.seconds, self.best = 0, 0.0, math.inf
-        self._start_from_files()
+        self._go_on()
         self._arrange()
         self.passes = {
             "generator": self.processes.wrapped(GeneratorPass(self.model)),
@@ -95,15 +97,17 @@ class MetaLearning:
         cache = self.folder / f"poses-{name}.npz"
         return poses_of(kept or (lambda: self.store), self.store.count, name, file, cache, progress, self.processes.first)
 
-    def _start_from_files(self) -> None:
-        """Resume from this run's own checkpoint, or start from another run's or a weights file."""
-        own = self.folder / CHECKPOINT
-        if own.exists():
-            self._resume(own)
-        elif self.config.grow_from:
+    def _start_from_another(self) -> None:
+        """From another run's checkpoint or a weights file, unless this run has one of its own; then the layout of weights."""
+        if self.config.grow_from and not (self.folder / CHECKPOINT).exists():
             start_from(self.config.grow_from, self.model, self.discriminator, self.store, self.device, self.driving)
-        if self.step == 0:  # new blocks are random in both: an average must start where the model does
-            self.average.load_state_dict(self.model.state_dict())
+        if self.config.weight_norm:
+            split_weights(self.model.generator)
+
+    def _go_on(self) -> None:
+        """Resume from this run's own checkpoint, where there is one."""
+        if (self.folder / CHECKPOINT).exists():
+            self._resume(self.folder / CHECKPOINT)
         self.processes.agree(self.step, f"checkpoints in {self.folder}")
         self.processes.agree(len(self.store.clips), "numbers of training clips")
 
@@ -127,8 +131,8 @@ class MetaLearning:
         if not (self.folder / CHECKPOINT).exists():
             return
         saved = json.loads(read_description(self.folder / CHECKPOINT).get("extra", "{}")).get("config", {})
-        saved = {"pose": LATENT, **saved}  # runs from before there were others do not say it
-        for key in ("configuration", "side", "optimiser", "pose"):
+        saved = {"pose": LATENT, "weight_norm": False, **saved}  # runs from before there were others do not say it
+        for key in ("configuration", "side", "optimiser", "pose", "weight_norm"):
             if key in saved and saved[key] != getattr(self.config, key):
                 grown = "" if key == "pose" else ", and grow_from to start from that run"
                 raise BadInput(

@@ -19,7 +19,7 @@ PAPER_WEIGHTS = {
 
 CHOICES = {
     "sampling": ("person", "video"),
-    "augmentation": ("strong", "published"),
+    "augmentation": ("strong", "colours", "published"),
     "optimiser": ("adam", "radam"),
     "precision": ("float32", "bfloat16"),
 }
@@ -45,7 +45,8 @@ class TrainingConfig:
     micro_batches: int = 1  # per step, shared evenly by the processes, one after the other within each
     targets: int = 1  # per video
     identity_pictures: int = 8  # per video
-    augmentation: str = "strong"  # "published" leaves out new persons, new backgrounds and false colours
+    # "published" leaves out new persons, new backgrounds and false colours; "colours": drivers keep their shape
+    augmentation: str = "strong"
     steps: int = 10_000
     optimiser: str = "adam"
     generator_rate: float = 7e-4
@@ -68,6 +69,7 @@ class TrainingConfig:
     seed: int = 0
     threads: int = 0  # 0 = torch's choice
     precision: str = "float32"  # "bfloat16": networks in mixed precision, losses in float32
+    weight_norm: bool = False  # the generator's convolutions as length and direction (weight_norm.py)
     channels_last: bool = False  # memory layout of encoders and discriminator
     compile: bool = False  # torch.compile: minutes at the start, faster steps on a GPU
     checkpoint_minutes: float = 4.0
@@ -79,7 +81,7 @@ class TrainingConfig:
 
     def loss_weights(self) -> dict[str, float]:
         stand_ins = 0.0 if self.vgg19 else 1.0
-        defaults = {"content_laplacian": 10 * stand_ins, "ssim": stand_ins, "face_features": 0.0, **PAPER_WEIGHTS}
+        defaults = {"content_laplacian": 10 * stand_ins, "ssim": stand_ins, "face_features": 0.0, "mask_pyramid": 0.0, **PAPER_WEIGHTS}
         unknown = set(self.weights) - set(defaults)
         if unknown:
             raise BadInput(f"Unknown loss '{sorted(unknown)[0]}' in weights; known: {', '.join(defaults)}.")
@@ -141,6 +143,8 @@ def _check(config: TrainingConfig, path: Path) -> None:
     if config.pose_file and (config.pose == LATENT or not pose_source(config.pose).file):
         raise BadInput(f"{path}: pose_file is set, but the pose descriptor '{config.pose}' needs no file; leave it out.")
     full = configuration(config.configuration)
+    if config.weight_norm and full.spectral_norm:
+        raise BadInput(f"{path}: weight_norm is set, but {config.configuration} is spectrally normalised; leave it out.")
     if config.side not in full.resolutions or config.side < 32:
         allowed = ", ".join(str(side) for side in full.resolutions if side >= 32)
         raise BadInput(f"{path}: side is {config.side}; {config.configuration} renders {allowed}.")

@@ -34,6 +34,7 @@ class LossTerms:
             "content_laplacian": laplacian_loss(picture, target, self.centre) if weights["content_laplacian"] else None,
             "ssim": ssim_loss(picture, target) if weights["ssim"] else None,
             "dice": dice_loss(mask, sample["mask"]),
+            "mask_pyramid": laplacian_loss(mask, sample["mask"]) if weights["mask_pyramid"] else None,
         }
         if self.vgg19 is not None and weights["content"]:
             terms["content"] = content_loss(self.vgg19, picture, target)
