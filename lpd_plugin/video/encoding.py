@@ -17,6 +17,7 @@ from .colour import LIMITED, converted, is_grey, is_rgb, sample_range, video_tag
 from .container import ASPECT_TAG
 from .formats import Format
 from .metadata import hdr_options
+from .ordinary_priority import ordinary_priority
 from .pixel_choice import has_alpha
 from .planes import bit_depth
 
@@ -58,7 +59,8 @@ class Encoding:
             self._audio = AudioFeeder(self._container, clip.audio, fmt, self.notes.append)
         self._held: av.Packet | None = None
         self._first_packet: tuple[int, int] | None = None  # timestamps: presentation, decoding
-        self._container.start_encoding()  # now rather than after seconds of work, should it fail
+        with ordinary_priority():
+            self._container.start_encoding()  # now rather than after seconds of work, should it fail
 
     def _target_colour(self, fmt: Format) -> ColourTags:
         """The clip's own tags, unless RGB or grey becomes YUV or the format cannot tag them."""
