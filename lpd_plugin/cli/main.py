@@ -8,7 +8,7 @@ import click
 
 from .. import __version__
 from ..errors import Cancelled, LpdError
-from . import adapt, catalogue, evaluate, prepare, render, training, weights
+from . import adapt, batch, catalogue, evaluate, prepare, render, training, weights
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,7 +20,7 @@ def cli() -> None:
     """
 
 
-for part in (render, adapt, catalogue, prepare, training, evaluate, weights):
+for part in (render, batch, adapt, catalogue, prepare, training, evaluate, weights):
     for command in part.COMMANDS:
         cli.add_command(command)
 
@@ -28,7 +28,7 @@ for part in (render, adapt, catalogue, prepare, training, evaluate, weights):
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; exit codes: 0 done, 1 failed while working, 2 usage or bad input, 130 cancelled."""
     try:
-        cli.main(arguments, prog_name="lpd", standalone_mode=False)
+        code = cli.main(arguments, prog_name="lpd", standalone_mode=False)
     except click.UsageError as error:
         error.show()
         sys.exit(2)
@@ -38,6 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(_said(error))
     except BrokenPipeError:  # the reader of our output went away
         sys.exit(0)
+    if isinstance(code, int) and code:  # what a command chose to exit with
+        sys.exit(code)
 
 
 def _said(error: LpdError) -> int:

@@ -77,6 +77,10 @@ class FrameTable:
         if numbers == [index - 2, index - 1, index]:
             self.column("edge_flicker")[index - 1] = _flicker(*(edge for _, edge in self._edges))
 
+    def forget_neighbours(self) -> None:
+        """Measure on as if nothing had come before: what is measured of a part is then the same wherever one starts."""
+        self._edges.clear()
+
     def check_outside(self, index: int, before: av.VideoFrame, after: av.VideoFrame, rect: Rect) -> None:
         """Compare everything but the region `rect` of a frame with the footage."""
         self.column("outside_change")[index] = change_outside(before, after, rect)

@@ -1,0 +1,1 @@
+"""Many jobs, rendered in segments by many processes, each finished or reported whatever happens on the way."""
