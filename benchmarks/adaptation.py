@@ -1,6 +1,6 @@
 """Where adaptation stops by itself, against a sweep of steps, on people nobody trained on.
 
-    python benchmarks/adaptation.py HEADS [--models FOLDER] [--persons 5] [--skip 0] [--limit 240] [--pictures 32]
+    python benchmarks/adaptation.py HEADS [--models FOLDER] [--persons 5] [--skip 0] [--limit 100] [--pictures 32]
 
 HEADS is a heads folder (index.csv, val/PERSON/CLIP.mp4). Per person: `pictures` frames spread over pose are given to
 the adaptation, other frames of the person are reconstructed, and frames of the other people drive. One run passes
@@ -37,7 +37,7 @@ from lpd_plugin.weights.files import load_discriminator, load_likeness, load_mat
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-TESTED = 12  # frames of the person to reconstruct, and frames of others to be driven by
+OWN, DRIVEN = 24, 12  # frames of the person to reconstruct, and frames of others to be driven by
 POSE_MAY_LOSE = 1.05  # a step of the sweep counts as the best only if its pose error is at most this share of step 0's
 
 
@@ -130,8 +130,8 @@ def drawn(identity: Identity, model, descriptors: np.ndarray) -> torch.Tensor:
 def sweep(frames: np.ndarray, drivers: np.ndarray, model, matte, make_judges, arguments) -> tuple[Curve, list[Score], float]:
     """The product's curve, the judges' scores at the same steps, and seconds of adaptation."""
     descriptors = encode_all(model, frames)
-    order = farthest_points(descriptors, min(len(frames), arguments.pictures + TESTED))
-    tested = [order[i] for i in np.linspace(1, len(order) - 1, TESTED).astype(int)]
+    order = farthest_points(descriptors, min(len(frames), arguments.pictures + OWN))
+    tested = [order[i] for i in np.linspace(1, len(order) - 1, OWN).astype(int)]
     given = [i for i in order if i not in tested]
     judges = make_judges(frames[tested], drivers)
     identity = encode_identity(model, frames[given], arguments.weights)
@@ -178,9 +178,9 @@ def row(person: str, curve: Curve, scores: list[Score], seconds: float) -> tuple
     best = min(allowed, key=lambda i: scores[i].identity)
     near = scores[chosen].identity <= 1.1 * scores[best].identity
     steps = [m.step for m in curve.measurements]
-    cells = [person, *(f"{v:.3f}" for v in (start.identity, start.pose))]
+    cells = [person, f"{start.identity:.3f}", f"{start.pose:.4f}"]
     for index in (chosen, best):
-        cells += [steps[index], f"{scores[index].identity:.3f}", f"{scores[index].pose:.3f}"]
+        cells += [steps[index], f"{scores[index].identity:.3f}", f"{scores[index].pose:.4f}"]
     cells += ["yes" if near else "no", f"{scores[chosen].seen:.0%}", f"{seconds / max(steps[-1], 1):.2f}"]
     return "| " + " | ".join(map(str, cells)) + " |", near
 
@@ -197,7 +197,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path)
     parser.add_argument("--persons", type=int, default=5)
     parser.add_argument("--skip", type=int, default=0, help="persons to leave out first, to share the work between processes")
-    parser.add_argument("--limit", type=int, default=240)
+    parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--pictures", type=int, default=32)
     parser.add_argument("--weights", default="compact")
     arguments = parser.parse_args()
@@ -216,13 +216,13 @@ def main() -> None:
         faces = FaceJudges(arguments.models)
         make_judges, name = (lambda real, drivers: OutsideJudges(faces, real, drivers)), OutsideJudges.name
     people = {p.name: frames_of(p) for p in sorted((arguments.heads / "val").iterdir())}
-    people = {n: f for n, f in people.items() if len(f) >= arguments.pictures + 2 * TESTED}
+    people = {n: f for n, f in people.items() if len(f) >= arguments.pictures + OWN}
     print(f"Judged by {name}; {arguments.pictures} pictures a person, {arguments.limit} steps at most.\n\n{HEADER}")
     print("|---" * (HEADER.count("|") - 1) + "|", flush=True)
     near = []
     for person in list(people)[arguments.skip : arguments.skip + arguments.persons]:
         others = np.concatenate([f[:: max(1, len(f) // 8)] for n, f in people.items() if n != person])
-        drivers = others[farthest_points(encode_all(model, others), TESTED)]
+        drivers = others[farthest_points(encode_all(model, others), DRIVEN)]
         line, close = row(person, *sweep(people[person], drivers, model, matte, make_judges, arguments))
         near.append(close)
         print(line, flush=True)

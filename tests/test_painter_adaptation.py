@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from lpd_plugin.learning.adaptation.adapt import adapt, adaptation_run
 from lpd_plugin.learning.adaptation.config import AdaptationConfig
-from lpd_plugin.learning.losses.painting import followed_loss, haze, roughness
+from lpd_plugin.learning.losses.painting import followed_loss, haze, roughness, shift
 from lpd_plugin.learning.adaptation.painter import PainterAdaptation
 from lpd_plugin.reenactment.generate import GeneratedHeads, drawing_for
 from lpd_plugin.reenactment.identity import Identity, encode_identity
@@ -108,3 +109,14 @@ def test_what_is_asked_of_painted_heads_has_its_least_value_where_it_should():
     read = torch.zeros(1, 14)
     nod, glance = (torch.nn.functional.one_hot(torch.tensor([k]), 14).float() for k in (5, 13))
     assert followed_loss(read, read) == 0 and followed_loss(read, nod) > 5 * followed_loss(read, glance) > 0
+
+
+def test_a_head_that_went_as_a_whole_is_told_from_one_that_changed_in_place():
+    heads = torch.zeros(1, 1, 64, 64)
+    heads[..., 16:48, 16:48] = 1
+    before = torch.randn(1, 2, 32, 32, generator=torch.Generator().manual_seed(0)) * 0.1
+    gone = torch.tensor([0.02, -0.01])[None, :, None, None]
+    assert shift(before + gone, before, heads) == pytest.approx(0.03, abs=1e-6)
+    bent = torch.linspace(-0.1, 0.1, 32).expand(1, 2, 32, 32)  # as far to one side as to the other
+    assert shift(before + bent, before, heads) == pytest.approx(0, abs=1e-6)
+    assert shift(before + gone * (F.interpolate(heads, (32, 32)) == 0), before, heads) == pytest.approx(0, abs=1e-6)

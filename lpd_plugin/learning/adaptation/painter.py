@@ -20,7 +20,7 @@ from ...reenactment.identity import Identity
 from ...reenactment.painting import Painting
 from ..losses.face_features import face_feature_loss
 from ..losses.laplacian import centre_weight, laplacian_loss
-from ..losses.painting import followed_loss, roughness
+from ..losses.painting import followed_loss, roughness, shift
 from ..painter_pairs import displaced
 from ..running_average import follow, memory
 from .config import AdaptationConfig
@@ -32,6 +32,8 @@ TRAINED_POSES = 24  # foreign poses, spread over the weights' bank
 # In strangers' poses: how much stays as it was, how exactly the pose is followed, whom the judge of likeness sees. FACE: what
 # that judge sees in the person's own frames, where there is one (the paper's face content loss).
 KEPT, FOLLOWED, LIKENESS, FACE = 1.0, 2.0, 4.0, 1.0
+# Heads stay where they were (half sides): a judge that knows faces in one place is pleased by moving them there, pixel by pixel.
+PLACE = 30.0
 OWN_FOLLOWED = 2.0  # how exactly the person's own frames are followed, beside looking alike
 NEAR = 4  # references as like the wanted frame as these are what a render paints from
 
@@ -83,8 +85,9 @@ class PainterAdaptation:
             size = self.model.configuration.pose_size
             self.foreign_rows = torch.cdist(self.foreign[:, size:], self.faces).argmin(1).cpu().numpy()
             parts = zip(self.foreign.split(MICRO_BATCH), np.array_split(self.foreign_rows, range(MICRO_BATCH, len(some), MICRO_BATCH)))
-            heads = [self._painted(poses, rows)[0] for poses, rows in parts]
+            heads, _, motions = zip(*(self._painted(poses, rows) for poses, rows in parts))
             self.foreign_heads = (torch.cat(heads).clamp(0, 1) * 255).round().byte()
+            self.foreign_motions = torch.cat(motions)
         side = self.learned.pictures.shape[-1]
         self.centre = centre_weight(side, self.config.centre_ratio, self.device)
         if self.held_out is not None:
@@ -155,7 +158,8 @@ class PainterAdaptation:
         likeness = 1 - F.cosine_similarity(self._whose(painted), self.person[None]).mean()
         size = self.model.configuration.pose_size
         followed = followed_loss(self._read(painted), self.foreign[some][:, size:])
-        return KEPT * kept + FOLLOWED * followed + LIKENESS * likeness + 0.5 * roughness(motion)
+        moved = PLACE * shift(motion, self.foreign_motions[some], before[:, 3:])
+        return KEPT * kept + FOLLOWED * followed + LIKENESS * likeness + moved + 0.5 * roughness(motion)
 
     def _read(self, heads: torch.Tensor) -> torch.Tensor:
         """What the face reader reads off premultiplied heads (B, 4, S, S): (B, face_size)."""

@@ -22,6 +22,16 @@ def roughness(motion: torch.Tensor) -> torch.Tensor:
     return (motion[..., 1:] - motion[..., :-1]).abs().mean() + (motion[..., 1:, :] - motion[..., :-1, :]).abs().mean()
 
 
+def shift(motion: torch.Tensor, before: torch.Tensor, heads: torch.Tensor) -> torch.Tensor:
+    """mean over pictures of |mean_h (m - m0)|_1: how far heads as wholes went from where another motion showed them; scalar.
+
+    motion, before (B, 2, h, h) in half sides; the inner mean is over the heads, mattes (B, 1, S, S).
+    """
+    heads = F.interpolate(heads, motion.shape[-2:], mode="area")
+    gone = ((motion - before) * heads).sum((2, 3)) / heads.sum((2, 3)).clamp_min(1)
+    return gone.abs().sum(1).mean()
+
+
 def followed_loss(read: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """sum_k w_k huber(read_k - wanted_k) / sum_k w_k, mean over faces; both (B, face_size), in spreads; scalar."""
     weight = FOLLOWED.to(read)[: read.shape[1]]
