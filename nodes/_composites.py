@@ -91,10 +91,12 @@ def head_matte(device):
     import torch
 
     from lpd_plugin.weights.files import load_matte
+    from lpd_plugin.weights.residency import at_work
 
     network = load_matte(device=device)
 
     def matte(crops):
+        at_work(network)
         with torch.inference_mode():
             out = network(torch.as_tensor(np.asarray(crops), dtype=torch.float32, device=device)).cpu()
         return out.numpy()

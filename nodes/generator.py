@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lpd_plugin.graph import types
-from lpd_plugin.graph.node import Context, Input, Int, Node, Output
+from lpd_plugin.graph.node import Choice, Context, Input, Int, Node, Output
 
 
 class Generator(Node):
@@ -16,12 +16,16 @@ class Generator(Node):
         Input("identity", types.IDENTITY, tooltip="Who to draw"),
         Input("pose", types.POSE, tooltip="What they do"),
         Int("micro_batch", default=0, minimum=0, maximum=64, tooltip="Heads drawn at once; 0 chooses"),
-    )
+        Choice(
+            "precision", ("full", "half"), default="full",
+            tooltip="Half is faster on graphics cards; what it cannot hold is drawn in full",
+        ),
+    )  # fmt: skip
     outputs = (Output("heads", types.HEADS),)
 
-    def run(self, context: Context, identity, pose, micro_batch):
+    def run(self, context: Context, identity, pose, micro_batch, precision):
         from lpd_plugin.reenactment.generate import GeneratedHeads
         from lpd_plugin.weights.files import load_model
 
         model = load_model(identity.weights_name, context.device)
-        return (GeneratedHeads(identity, pose, model, micro_batch),)
+        return (GeneratedHeads(identity, pose, model, micro_batch, precision == "half", context.note),)

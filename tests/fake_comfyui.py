@@ -101,6 +101,13 @@ class VideoFromFile(VideoInput):
     def as_trimmed(self, start_time=None, duration=None, strict_duration=False): ...
 
 
+class ModelPatcher:
+    """What the host manages instead of a network itself."""
+
+    def __init__(self, model, load_device, offload_device):
+        self.model, self.load_device, self.offload_device = model, load_device, offload_device
+
+
 class InterruptProcessingException(BaseException):
     """As in newer hosts: `except Exception` does not see it."""
 
@@ -117,6 +124,8 @@ class Host:
         self.models = folder / "models"
         self.model_folders: dict[str, tuple[list[str], set[str]]] = {}
         self.stop_after: int | None = None
+        self.device = "cpu"
+        self.brought: list = []  # networks, each time the host was asked to load one
         self.disable_metadata = False
 
     def check(self):
@@ -150,6 +159,11 @@ def install(monkeypatch, folder: Path, schema: type = NewerSchema) -> Host:
         def update_absolute(self, value, total=None, preview=None):
             self.steps.append((value, total) if preview is None else (value, total, preview))
 
+    def device(name):
+        import torch  # not at the top, for processes that only load the pack
+
+        return torch.device(name)
+
     def annotated_filepath(name):
         for kind, path in host.folders.items():
             if name.endswith(f"[{kind}]"):
@@ -174,8 +188,11 @@ def install(monkeypatch, folder: Path, schema: type = NewerSchema) -> Host:
         "comfy.model_management": {
             "InterruptProcessingException": InterruptProcessingException,
             "throw_exception_if_processing_interrupted": host.check,
-            "get_torch_device": lambda: "cpu",
+            "get_torch_device": lambda: device(host.device),
+            "unet_offload_device": lambda: device("cpu"),
+            "load_models_gpu": lambda patchers: host.brought.extend(patcher.model for patcher in patchers),
         },
+        "comfy.model_patcher": {"ModelPatcher": ModelPatcher},
         "comfy_api": {},
         "comfy_api.latest": {"io": io},
         "comfy_api.input": {"VideoInput": VideoInput},

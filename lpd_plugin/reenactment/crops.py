@@ -16,6 +16,7 @@ from ..progress import Progress
 from ..video.clip import Clip
 from ..video.crop import crop_square
 from ..video.track import Origin, Track
+from ..weights.residency import at_work
 
 CROP_SIZE = 256
 MICRO_BATCH = 8
@@ -75,6 +76,7 @@ def encode_crops(model: ReenactmentModel, crops: np.ndarray) -> np.ndarray:
     Where weights are driven by another descriptor than the latent one, that, standardised as in their training: a row is NaN
     where it sees no face. Raises `BadInput` where its package or file is missing.
     """
+    at_work(model)
     device = model.generator.constant.device
     if model.configuration.pose_source == LATENT:
         poses = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255

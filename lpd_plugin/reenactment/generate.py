@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..networks.model import ReenactmentModel
+from .careful import CarefulDrawing
 from .heads import Head, Heads
 from .identity import Identity, require_same_weights
 from .painting import Painting
@@ -44,21 +45,25 @@ def _adapted(part: nn.Module, name: str, identity: Identity) -> nn.Module:
 
 
 class GeneratedHeads(Heads):
-    """Lazy heads of one identity performing one pose track; see `Heads`.
+    """Lazy heads of one identity performing one pose track; see `Heads`. half, note: see `CarefulDrawing`.
 
     Raises `BadInput` if identity and performance come from other weights than `model`.
     """
 
-    def __init__(self, identity: Identity, pose: Pose, model: ReenactmentModel, micro_batch: int = 0):
+    def __init__(
+        self, identity: Identity, pose: Pose, model: ReenactmentModel, micro_batch: int = 0, half: bool = False,
+        note: Callable[[str], None] | None = None,
+    ):  # fmt: skip
         require_same_weights(identity, model, "The identity")
         self.identity, self.pose, self.model = identity, pose, model
         self.micro_batch = self.together = micro_batch or MICRO_BATCH
         self.size, self.times = model.configuration.image_size, pose.times
-        self._drawing: Callable | None = None
+        self.half = half
+        self._draw = CarefulDrawing(identity, model, drawing_for, half, note)
 
     def retimed(self, times: np.ndarray, end_policy: str) -> "GeneratedHeads":
-        heads = GeneratedHeads(self.identity, self.pose.sampled(times, end_policy), self.model, self.micro_batch)
-        heads._drawing = self._drawing
+        heads = GeneratedHeads(self.identity, self.pose.sampled(times, end_policy), self.model, self.micro_batch, self.half)
+        heads._draw = self._draw  # what it made ready, and what it learned of the device's memory
         return heads
 
     @property
@@ -66,7 +71,7 @@ class GeneratedHeads(Heads):
         return self.pose.moments
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(f"{self.pose.fingerprint()} {self.model.digest}".encode())
+        digest = hashlib.sha256(f"{self.pose.fingerprint()} {self.model.digest}{' half' * self.half}".encode())
         digest.update(self.identity.pictures.tobytes() + self.identity.mattes.tobytes())
         digest.update(self.identity.embedding.numpy().tobytes())
         for name in sorted(self.identity.adapted):
@@ -74,20 +79,9 @@ class GeneratedHeads(Heads):
         return digest.hexdigest()
 
     def __iter__(self) -> Iterator[Head | None]:
-        if self._drawing is None:
-            self._drawing = drawing_for(self.identity, self.model)
         for start in range(0, len(self), self.micro_batch):
             stop = min(start + self.micro_batch, len(self))
             here = np.flatnonzero(self.pose.present[start:stop])
             drawn = dict(zip(here, self._draw(self.pose.descriptors[start:stop][here]))) if len(here) else {}
             for index in range(stop - start):
                 yield drawn.get(index)
-
-    @torch.inference_mode()
-    def _draw(self, descriptors: np.ndarray) -> list[Head]:
-        device = self.model.generator.constant.device
-        poses = torch.from_numpy(descriptors).to(device)
-        identity = self.identity.embedding.to(device).expand(len(poses), -1)
-        rgb, mask = self._drawing(identity, poses)
-        rgb, mask = rgb.clamp(0, 1).permute(0, 2, 3, 1).float().cpu().numpy(), mask[:, 0].float().cpu().numpy()
-        return [Head(r, m) for r, m in zip(rgb, mask)]

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from ..errors import BadInput
 from ..networks.model import ReenactmentModel
 from ..weights.files import OWN_IDENTITY, file_digest, load_matte
+from ..weights.residency import at_work
 from ..whole_files import write_tensors
 from .mattes import crop_mattes
 
@@ -92,6 +93,7 @@ def encode_identity(model: ReenactmentModel, crops: np.ndarray, weights_name: st
 
     Weights fine-tuned to one person know that person alone: with them, the embedding is always theirs.
     """
+    at_work(model)
     device = model.generator.constant.device
     pictures = torch.from_numpy(np.ascontiguousarray(crops)).to(device).permute(0, 3, 1, 2).float() / 255
     embedding = model.embedding_of(pictures)

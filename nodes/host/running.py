@@ -16,6 +16,8 @@ from lpd_plugin.graph.cache import default_cache_folder
 from lpd_plugin.graph.node import Context, Node
 from lpd_plugin.progress import Progress, Task
 
+from . import residency
+
 _PREVIEW_SIZE = 512  # pixels along the longer side, as the host's own previews
 _SHOWN_SIZE = 1600  # of what a node shows after its run
 _PICTURES, _MOVIES = {".png", ".jpg", ".jpeg", ".webp", ".gif"}, {".mp4", ".m4v", ".webm", ".mov", ".mkv"}
@@ -63,6 +65,7 @@ class HostProgress(Progress):
 
 def host_context(node: type[Node], hidden: Any) -> Context:
     """The context of one run of a node. The graph is left out where the host's owner wants no metadata."""
+    residency.register()
     temp = Path(folder_paths.get_temp_directory())
     temp.mkdir(parents=True, exist_ok=True)
     return Context(

@@ -1,0 +1,133 @@
+"""Pictures of templates and help pages, rendered from the demo's media: minutes of work, so not part of any test.
+
+    python -m lpd_plugin.comfyui.pictures
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..compositing.picture.look import frames_at
+from ..graph.executor import Executor
+from ..graph.node import Context
+from ..graph.workflow import Workflow, parse_workflow
+from ..rendering.demo import demo_media
+from ..rendering.presets import load_preset
+from ..video.clip import Clip
+from ..video.colour import coded_rgb
+from ..whole_files import written_whole
+
+ROOT = Path(__file__).resolve().parents[2]
+_HEIGHT, _THUMBNAIL = 320, 480  # pixels: of pictures side by side; of a thumbnail's longer side
+_QUALITY = 86
+_SECONDS = "1.2"  # of the clips that are looked at
+
+
+def main() -> int:
+    """Render and write all pictures. Returns the exit code."""
+    for path, picture in _pictures():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        assert done
+        with written_whole(path) as part:
+            part.write_bytes(data.tobytes())
+        print(f"wrote {path.relative_to(ROOT)}", flush=True)
+    return 0
+
+
+def _pictures() -> Iterator[tuple[Path, np.ndarray]]:
+    portrait, talking = (str(path) for path in demo_media())
+    place, pages = "not written", ROOT / "web" / "docs" / "pictures"
+    reenacted = _Look("reenact", footage=talking, footage_out=_SECONDS, driver=talking, reverse_driver=True, output=f"{place}.mp4", adapt_steps=0)
+    yield pages / "LPDTrackHead.jpg", reenacted.shown("footage_track")
+    yield pages / "LPDSourceIdentity.jpg", reenacted.shown("identity")
+    seen = _beside(reenacted.frame("footage"), reenacted.frame("composite"))
+    yield _template("reenact"), _small(seen)
+    yield pages / "LPDMaskComposite.jpg", seen
+    yield pages / "LPDCleanPlate.jpg", _beside(reenacted.frame("footage"), reenacted.frame("removed"))
+    yield pages / "LPDComparison.jpg", reenacted.frame("compared")
+    driven = _Look("puppeteer", portrait=portrait, driver=talking, driver_out=_SECONDS, output=f"{place}.mp4", adapt_steps=0, amplify=1.5)
+    yield pages / "LPDDrivingPose.jpg", driven.shown("pose")
+    yield pages / "LPDEditPose.jpg", driven.shown("performance")
+    yield _template("puppeteer"), _small(_beside(driven.frame("driver"), driven.frame("composite")))
+    yield pages / "LPDGenerator.jpg", _beside(*driven.heads("heads"))
+    preview = _Look("preview", footage=portrait, driver=talking, output="", moments=4)
+    yield _template("preview"), _small(preview.shown("sheet"))
+    yield pages / "LPDContactSheet.jpg", preview.shown("sheet")
+    element = _Look("element", footage=portrait, driver=talking, output=f"{place}.mov", adapt_steps=0)
+    cut_out = element.frame("element")
+    yield _template("element"), _small(cut_out)
+    yield pages / "LPDHeadElement.jpg", cut_out
+    adapted = _Look("adapt", footage=talking, output=f"{place}.lpd.safetensors")
+    yield _template("adapt"), _small(_beside(adapted.shown("identity"), adapted.shown("adapted")))
+    yield pages / "LPDAdaptIdentity.jpg", adapted.shown("adapted")
+
+
+def _template(preset: str) -> Path:
+    return ROOT / "example_workflows" / f"{preset}.jpg"
+
+
+class _Look:
+    """A preset on the demo's media, its nodes looked at one by one; `reenact` with a plate and a comparison beside."""
+
+    def __init__(self, preset: str, **values: Any):
+        content = load_preset(preset).workflow(values).as_dict()
+        if preset == "reenact":
+            content["removed"] = {"class_type": "LPDCleanPlate", "inputs": {"footage": ["footage", 0], "track": ["footage_track", 0]}}
+            sides = {"before": ["footage", 0], "after": ["composite", 0], "mode": "wipe"}
+            content["compared"] = {"class_type": "LPDComparison", "inputs": sides}
+        self.workflow: Workflow = parse_workflow(content)
+        self.executor = Executor()
+        self._shown: dict[str, np.ndarray] = {}
+
+    def _run(self, node_id: str) -> tuple[tuple, list[np.ndarray]]:
+        """What a node gives, and all that it and what feeds it show, in order."""
+        context = Context(shows=True)
+        return self.executor.run(self.workflow, context, [node_id]).outputs[node_id], context.shown
+
+    def shown(self, node_id: str) -> np.ndarray:
+        """What the node itself shows, after those that feed it. Asked for before anything else of the node is."""
+        if node_id not in self._shown:
+            self._shown[node_id] = self._run(node_id)[1][-1]
+        return self._shown[node_id]
+
+    def frame(self, node_id: str, share: float = 0.5) -> np.ndarray:
+        """A frame of the clip that a node gives, alpha shown as a chequerboard."""
+        clip: Clip = self._run(node_id)[0][0]
+        (frame,) = frames_at(clip, [int(len(clip.timestamps()) * share)])
+        rgb, alpha = coded_rgb(frame.picture)
+        if alpha is not None:
+            rows, columns = np.indices(alpha.shape) // 16
+            board = np.where((rows + columns) % 2, 0.55, 0.4)[..., None]
+            rgb = rgb * alpha[..., None] + board * (1 - alpha[..., None])
+        return (rgb.clip(0, 1) * 255).round().astype(np.uint8)
+
+    def heads(self, node_id: str, count: int = 4) -> list[np.ndarray]:
+        """A few heads that a node gives, over black."""
+        heads = self._run(node_id)[0][0]
+        drawn = list(heads.retimed(heads.times[np.linspace(0, len(heads) - 1, count).astype(int)], "hold"))
+        return [(head.rgb * head.matte[..., None] * 255).clip(0, 255).round().astype(np.uint8) for head in drawn]
+
+
+def _beside(*pictures: np.ndarray) -> np.ndarray:
+    scaled = [_scaled(one, _HEIGHT / one.shape[0]) for one in pictures]
+    return np.concatenate(scaled, axis=1)
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    return _scaled(picture, _THUMBNAIL / max(picture.shape[:2]))
+
+
+def _scaled(picture: np.ndarray, scale: float) -> np.ndarray:
+    size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

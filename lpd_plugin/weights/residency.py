@@ -1,0 +1,24 @@
+"""Where networks lie while they work: a host that moves them off the device between uses is asked to bring them back.
+
+    at_work(model)    before every batch; without a host it does nothing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+_bring: Callable[[nn.Module], None] | None = None
+
+
+def brought_by(bring: Callable[[nn.Module], None] | None) -> None:
+    """Have a host bring networks to their device; None for nobody."""
+    global _bring
+    _bring = bring
+
+
+def at_work(network: nn.Module) -> None:
+    """Have a network where it works. Cheap where it is there already."""
+    if _bring is not None:
+        _bring(network)

@@ -1,0 +1,124 @@
+"""Heads get drawn where memory is short and where half precision is not enough, and the user is told."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import SimpleNamespace
+
+import fake_comfyui
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lpd_plugin.errors import WorkFailed
+from lpd_plugin.graph.registry import nodes_package
+from lpd_plugin.reenactment.careful import CarefulDrawing
+from lpd_plugin.weights.residency import at_work, brought_by
+
+POSES = np.linspace(0, 1, 6, dtype=np.float32)[:, None]
+
+
+class Model(nn.Module):
+    """Where a drawing lies."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = nn.Module()
+        self.generator.constant = nn.Parameter(torch.zeros(1))
+
+
+def careful(draw, **options):
+    """A drawing that is careful with `draw`, and the list of what it says."""
+    said = []
+    identity = SimpleNamespace(embedding=torch.zeros(1))
+    return CarefulDrawing(identity, Model(), lambda identity, model: draw, note=said.append, **options), said
+
+
+def shade(_, poses):
+    """Grey heads as light as their pose says."""
+    return poses[:, :, None, None].expand(-1, 3, 4, 4).clone(), torch.ones(len(poses), 1, 4, 4)
+
+
+def lightness(heads):
+    return np.array([head.rgb.mean() for head in heads])
+
+
+@pytest.mark.parametrize("room", [5, 3, 1])
+def test_where_memory_is_short_fewer_are_drawn_at_once_and_all_are_drawn(room):
+    drawn = []
+
+    def small(identity, poses):
+        if len(poses) > room:
+            raise torch.OutOfMemoryError
+        drawn.append(len(poses))
+        return shade(identity, poses)
+
+    draw, said = careful(small)
+    assert np.allclose(lightness(draw(POSES)), POSES[:, 0])
+    assert sum(drawn) == 6 and max(drawn) <= room
+    assert said and all("the memory of cpu is full: drawing" in one for one in said)
+    drawn.clear()
+    before = len(said)
+    draw(POSES)  # it has learned how much there is
+    assert sum(drawn) == 6 and len(said) == before
+
+
+def test_where_not_even_one_can_be_drawn_the_work_fails_in_words():
+    def none(identity, poses):
+        raise torch.OutOfMemoryError
+
+    draw, _ = careful(none)
+    with pytest.raises(WorkFailed, match="^out of memory while drawing heads; close other programs$"):
+        draw(POSES)
+
+
+def test_what_half_precision_cannot_hold_is_drawn_again_in_full():
+    asked = []
+
+    def overflowing(identity, poses):
+        half = torch.is_autocast_enabled("cpu")
+        asked.append((half, len(poses)))
+        rgb, mask = shade(identity, poses)
+        if half:
+            rgb[poses[:, 0] > 0.7] = float("inf")
+            mask[poses[:, 0] > 0.9] = float("nan")
+        return rgb, mask
+
+    draw, said = careful(overflowing, half=True)
+    with torch.inference_mode():
+        heads = draw(POSES)
+    assert np.allclose(lightness(heads), POSES[:, 0]) and all((head.matte == 1).all() for head in heads)
+    assert asked == [(True, 6), (True, 2)] or asked == [(True, 6), (False, 2)]
+    assert said == ["some heads are too bright or dark for half precision and were drawn in full"]
+
+
+def test_weights_that_draw_no_numbers_are_not_passed_on():
+    draw, _ = careful(lambda identity, poses: (shade(identity, poses)[0] * float("nan"), shade(identity, poses)[1]))
+    with pytest.raises(WorkFailed, match="^the weights draw values that are no numbers"):
+        draw(POSES)
+
+
+def test_a_host_is_asked_to_bring_a_network_to_its_device_and_leaves_copies_alone(monkeypatch, tmp_path):
+    host = fake_comfyui.install(monkeypatch, tmp_path)
+    fake_comfyui.forget_adapter(monkeypatch)
+    nodes_package()
+    try:
+        importlib.import_module("lpd_plugin.nodes.host.residency").register()
+        network = Model()
+        at_work(network)
+        assert host.brought == []  # on the CPU there is nothing to manage
+        host.device = "cuda"
+        other = Model()
+        at_work(other)
+        at_work(other)
+        assert host.brought == [other, other] and other.lpd_patcher.load_device.type == "cuda"
+        copied = Model()
+        copied.lpd_patcher = other.lpd_patcher
+        at_work(copied)
+        assert host.brought == [other, other]
+    finally:
+        brought_by(None)
+        for name in [name for name in sys.modules if name.startswith("lpd_plugin.nodes.host")]:
+            del sys.modules[name]
