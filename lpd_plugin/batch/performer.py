@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -150,10 +151,11 @@ class Performer:
 
 
 def _limit_threads(threads: int) -> None:
-    """Of torch and OpenCV, whose sums may depend on it."""
+    """Of torch and OpenCV, whose sums may depend on it. torch, which takes seconds to import, may not be needed."""
     import cv2
-    import torch
 
-    torch.set_num_threads(threads)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
     cv2.setNumThreads(threads)
 

@@ -55,7 +55,7 @@ def batch(jobs, settings, runs, output, seed, overwrite, dry_run, count, devices
         listed = [_chosen(listed, job)]
     if dry_run:
         return _say_plan(listed, folder, as_json)
-    devices = [_checked_device(one) if engine == "local" else one for one in devices or ["cpu"]]
+    devices = [one if one == "cpu" or engine == "ray" else _checked_device(one) for one in devices or ["cpu"]]
     if segment is not None:
         return _render_part(listed, segment, folder, segment_frames, threads, devices[0], as_json)
     patience = Patience(retries, retry_wait)

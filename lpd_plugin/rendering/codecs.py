@@ -1,11 +1,24 @@
-"""How identities and tracks are kept between runs."""
+"""How identities and tracks are kept between runs. What loads them is imported only then: most of it needs torch."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..graph import types
 from ..graph.cache import register_codec
-from ..reenactment.identity import Identity
-from ..video.track import Track
 
-register_codec(types.IDENTITY, lambda identity, path: identity.save(path), Identity.load, ".lpd.safetensors")
-register_codec(types.TRACK, lambda track, path: track.save(path), Track.load, ".npz")
+
+def _identity(path: Path):
+    from ..reenactment.identity import Identity
+
+    return Identity.load(path)
+
+
+def _track(path: Path):
+    from ..video.track import Track
+
+    return Track.load(path)
+
+
+register_codec(types.IDENTITY, lambda identity, path: identity.save(path), _identity, ".lpd.safetensors")
+register_codec(types.TRACK, lambda track, path: track.save(path), _track, ".npz")
