@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -47,9 +43,10 @@ sys.path.remove({tests!r})
 """
 
 
-def load(folder: Path, tmp_path: Path, with_host: bool = True) -> dict:
-    """What a fresh process sees that loads the pack at `folder`."""
+def load(folder: Path, tmp_path: Path, with_host: bool = True, installed: Path | None = None) -> dict:
+    """What a fresh process sees that loads the pack at `folder`; `installed`: where a distribution lies."""
     before = FAKE.format(tests=str(ROOT / "tests"), temp=str(tmp_path)) if with_host else ""
+    before += f"sys.path.append({str(installed)!r})\n" if installed else ""
     code = LOAD.format(root=str(ROOT), folder=str(folder), before=before)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -76,6 +73,14 @@ def test_the_folder_loads_under_any_name_beside_the_hosts_own_modules(pack, tmp_
     assert seen["importable"]["tests"] is False and seen["importable"]["presets"] is False
 
 
+def test_the_folder_uses_its_own_engine_also_where_a_distribution_is_installed(pack, tmp_path):
+    ignored = shutil.ignore_patterns("*.safetensors", "__pycache__")
+    shutil.copytree(ROOT / "lpd_plugin", tmp_path / "site" / "lpd_plugin", ignore=ignored)
+    shutil.copytree(ROOT / "nodes", tmp_path / "site" / "lpd_plugin" / "nodes", ignore=ignored)
+    with_both, alone = load(pack, tmp_path, installed=tmp_path / "site"), load(pack, tmp_path)
+    assert with_both == alone and with_both["engine"] == str(ROOT / "lpd_plugin" / "__init__.py")
+
+
 def test_loading_imports_nothing_heavy(pack, tmp_path):
     assert load(pack, tmp_path)["heavy"] == []
 
@@ -94,53 +99,3 @@ def test_every_node_is_ready_for_a_host_and_a_reader():
         assert node.category == "LPD" or node.category.startswith("LPD/"), key
         for one in node.inputs:
             assert one.tooltip, f"{key}.{one.name} has no tooltip"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def test_a_real_host_lists_every_node(tmp_path):
-    """LPD_COMFYUI: a ComfyUI's folder; LPD_COMFYUI_PYTHON: its interpreter, by default this one."""
-    if not (host := os.environ.get("LPD_COMFYUI")):
-        pytest.skip("LPD_COMFYUI names no ComfyUI folder")
-    from lpd_plugin.graph.registry import node_classes
-
-    base, port = tmp_path / "base", free_port()
-    (base / "custom_nodes").mkdir(parents=True)
-    shutil.copytree(
-        ROOT,
-        base / "custom_nodes" / "any name.1",
-        ignore=shutil.ignore_patterns(".venv", ".git", "runs", "demo", "tests", "__pycache__"),
-    )
-    python = os.environ.get("LPD_COMFYUI_PYTHON", sys.executable)
-    command = [python, "main.py", "--cpu", "--port", str(port), "--base-directory", str(base)]
-    command += ["--database-url", "sqlite:///:memory:", "--disable-auto-launch"]
-    log = tmp_path / "log"
-    with open(log, "w") as output:
-        process = subprocess.Popen(command, cwd=host, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        known = ask(f"http://127.0.0.1:{port}/object_info", process, log)
-    finally:
-        process.terminate()
-        process.wait(30)
-    assert "any name.1 (IMPORT FAILED)" not in log.read_text() and "(IMPORT FAILED): " + str(base) not in log.read_text()
-    for key, node in node_classes().items():
-        assert known[key]["display_name"] == node.name
-        listed = [*known[key]["input"].get("required", {}), *known[key]["input"].get("optional", {})]
-        assert sorted(listed) == sorted(one.name for one in node.inputs)
-        assert known[key]["output"] == [output.type for output in node.outputs]
-
-
-def ask(url: str, process: subprocess.Popen, log: Path) -> dict:
-    """The JSON at a URL, asked until the host is up."""
-    for _ in range(240):
-        try:
-            with urllib.request.urlopen(url, timeout=60) as answer:
-                return json.load(answer)
-        except OSError:
-            assert process.poll() is None, log.read_text()[-2000:]
-            time.sleep(0.5)
-    raise AssertionError(f"the host did not answer:\n{log.read_text()[-2000:]}")

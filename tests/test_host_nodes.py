@@ -12,7 +12,7 @@ import pytest
 
 from lpd_plugin.errors import BadInput, Cancelled
 from lpd_plugin.graph import types
-from lpd_plugin.graph.node import Bool, Choice, File, Float, Input, Int, Node, Output, Text
+from lpd_plugin.graph.node import Bool, Choice, File, Float, Input, Int, Model, Node, Output, Text
 from lpd_plugin.graph.registry import nodes_package
 
 
@@ -169,6 +169,59 @@ def test_validation_names_the_parameters_the_host_looks_for_and_says_what_is_wro
     strict = adapter.host_class(Strict)
     assert strict.validate_inputs(low=1, high=2) is True and strict.validate_inputs(low=None, high=2) is True
     assert strict.validate_inputs(low=3, high=2) == "low (3) is above high (2); exchange them"
+
+
+def test_a_package_that_the_host_lacks_is_named_before_anything_runs(adapter, host, monkeypatch):
+    packages = importlib.import_module("lpd_plugin.nodes.host.packages")
+    find = packages.importlib.util.find_spec
+    monkeypatch.setattr(packages.importlib.util, "find_spec", lambda name: None if name == "cv2" else find(name))
+    said = "LPD needs opencv-python-headless: run 'python -m pip install opencv-python-headless' with the host's own Python"
+    made = adapter.host_class(Track)
+    assert made.validate_inputs(which="largest").startswith(said)
+    with pytest.raises(BadInput, match="^LPD needs opencv-python-headless"):
+        made.execute(footage=None, which="largest", count=0, amount=1, strict=True, title="")
+
+
+def test_a_file_to_write_that_is_there_is_refused_before_anything_runs_unless_it_may_go(adapter, host):
+    class Keep(Node):
+        id = "LPDTestKeep"
+        inputs = (File("file", writes=True, example="a_%count%.txt"), Bool("overwrite"))
+
+        def run(self, context, file, overwrite):
+            with open(file, "w") as written:
+                written.write("x")
+
+    made, output = adapter.host_class(Keep), host.folders["output"]
+    assert adapter.schema_of(Keep).inputs[0].options["default"] == "a_%count%.txt"
+    for _ in range(2):
+        assert made.validate_inputs(file="a_%count%.txt", overwrite=False) is True
+        made.execute(file="a_%count%.txt", overwrite=False)
+    assert sorted(path.name for path in output.iterdir()) == ["a_00001.txt", "a_00002.txt"]
+    said = made.validate_inputs(file="a_00001.txt", overwrite=False)
+    assert said == f'input "file": {output}/a_00001.txt exists already; choose another name, one with %count%, or allow it to be overwritten'
+    assert made.validate_inputs(file="a_00001.txt", overwrite=True) is True
+
+
+def test_models_lie_in_the_hosts_folder_the_embedded_one_first(adapter, host):
+    models = importlib.import_module("lpd_plugin.nodes.host.models")
+    models.register_folder()
+    (host.models / "lpd").mkdir(parents=True)
+    for name in ("mine.safetensors", "her.lpd.safetensors", "notes.txt"):
+        (host.models / "lpd" / name).write_bytes(b"")
+
+    class Uses(Node):
+        id = "LPDTestUses"
+        inputs = (Model("weights", ("compact",), "compact"),)
+        outputs = (Output("name", types.STRING),)
+
+        def run(self, context, weights):
+            return (weights,)
+
+    made = adapter.host_class(Uses)
+    assert made.define_schema().inputs[0].options == {"options": ["compact", "mine.safetensors"], "default": "compact"}
+    assert made.execute(weights="compact").args == ("compact",)
+    assert made.execute(weights="mine.safetensors").args == (str(host.models / "lpd" / "mine.safetensors"),)
+    assert 'input "weights": there is no gone.safetensors in' in made.validate_inputs(weights="gone.safetensors")
 
 
 def test_files_lie_in_the_hosts_folders_and_what_is_saved_there_is_shown(adapter, host, tmp_path):

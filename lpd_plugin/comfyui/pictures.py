@@ -57,6 +57,7 @@ def _pictures() -> Iterator[tuple[Path, np.ndarray]]:
     yield pages / "LPDEditPose.jpg", driven.shown("performance")
     yield _template("puppeteer"), _small(_beside(driven.frame("driver"), driven.frame("composite")))
     yield pages / "LPDGenerator.jpg", _beside(*driven.heads("heads"))
+    yield ROOT / "docs" / "banner.jpg", _banner(driven.frame("driver"), driven.heads("heads", 1)[0], driven.frame("composite"))
     preview = _Look("preview", footage=portrait, driver=talking, output="", moments=4)
     yield _template("preview"), _small(preview.shown("sheet"))
     yield pages / "LPDContactSheet.jpg", preview.shown("sheet")
@@ -118,6 +119,17 @@ class _Look:
 def _beside(*pictures: np.ndarray) -> np.ndarray:
     scaled = [_scaled(one, _HEIGHT / one.shape[0]) for one in pictures]
     return np.concatenate(scaled, axis=1)
+
+
+def _banner(*pictures: np.ndarray) -> np.ndarray:
+    """Pictures side by side in the shape that registries show: 21 to 9, each cut to a third around its middle."""
+    width, height = 448, 576
+    cut = []
+    for one in pictures:
+        scaled = _scaled(one, max(width / one.shape[1], height / one.shape[0]) + 1e-3)
+        left, top = (scaled.shape[1] - width) // 2, (scaled.shape[0] - height) // 2
+        cut.append(scaled[top : top + height, left : left + width])
+    return np.concatenate(cut, axis=1)
 
 
 def _small(picture: np.ndarray) -> np.ndarray:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import logging
 from typing import Any
 
 from comfy_api.latest import io
 
-from lpd_plugin.errors import Cancelled, LpdError
+from lpd_plugin.errors import BadInput, Cancelled, LpdError
 from lpd_plugin.graph.inputs import Bool, Choice, File, Float, Input, Int, Model, Text, Widget
 from lpd_plugin.graph.keys import digest
 from lpd_plugin.graph.node import Node
@@ -24,8 +25,11 @@ _WIDEST = 2**53 - 1  # where the host is told no limit, its editor makes up one
 def node_mappings(nodes: dict[str, type[Node]]) -> tuple[dict[str, type], dict[str, str]]:
     """What the host asks a pack for: classes and display names, both by node id. Called once, when the host starts."""
     from .models import register_folder
+    from .packages import lacking
 
     register_folder()
+    if message := lacking():
+        logging.getLogger("lpd").warning(message)
     return {key: host_class(node) for key, node in nodes.items()}, {key: node.name for key, node in nodes.items()}
 
 
@@ -125,7 +129,10 @@ def _validator(node: type[Node]):
 
     def validate_inputs(cls, **values: Any) -> bool | str:
         from .files import missing, taken
+        from .packages import lacking
 
+        if message := lacking():
+            return message
         for one in named:
             value = values.get(one.name)
             if value is not None and not one.allows(value):
@@ -173,6 +180,10 @@ def _widget_values(node: type[Node], values: dict[str, Any]) -> dict[str, Any]:
 
 def _execute(node: type[Node], hidden: Any, given: dict[str, Any]) -> io.NodeOutput:
     """Run a node in the host: values, progress and errors translated both ways."""
+    from .packages import lacking
+
+    if message := lacking():
+        raise BadInput(message)
     from .running import host_context, interrupted, shown
     from .values import from_host, to_host
 
