@@ -14,7 +14,7 @@ import yaml
 
 from lpd_plugin.batch.expansion import expanded
 from lpd_plugin.batch.jobs_file import read_jobs
-from lpd_plugin.batch.leases import register
+from lpd_plugin.batch.leases import leave, register
 from lpd_plugin.batch.performer import Performer, Settings
 from lpd_plugin.batch.run import Outcome, prepare
 from lpd_plugin.batch.state import State, open_state
@@ -33,13 +33,13 @@ COPY = {
 }  # fmt: skip
 
 
-def write_jobs(folder: Path, jobs: list[dict], name: str = "jobs.yaml", **more) -> Path:
+def write_jobs(home: Path, jobs: list[dict], name: str = "jobs.yaml", **more) -> Path:
     """A list of jobs of the copying preset; outputs go to the folder's own `out`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "copy.yaml").write_text(yaml.safe_dump(COPY), encoding="utf-8")
-    content = {"folder": "out", "defaults": {"preset": str(folder / "copy.yaml"), "output": "{clip.stem}.mkv"}, "jobs": jobs}
-    (folder / name).write_text(yaml.safe_dump(content | more, allow_unicode=True), encoding="utf-8")
-    return folder / name
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "copy.yaml").write_text(yaml.safe_dump(COPY), encoding="utf-8")
+    content = {"folder": "out", "defaults": {"preset": str(home / "copy.yaml"), "output": "{clip.stem}.mkv"}, "jobs": jobs}
+    (home / name).write_text(yaml.safe_dump(content | more, allow_unicode=True), encoding="utf-8")
+    return home / name
 
 
 def jobs_in(path: Path, **options):
@@ -53,8 +53,8 @@ def state_folder(path: Path) -> Path:
 class Bench:
     """A batch with workers in this process that take turns as the test says."""
 
-    def __init__(self, path: Path, length: int = 8, patience: Patience = Patience(2, 0.0), **options):
-        self.jobs, self.folder = jobs_in(path, **options), state_folder(path)
+    def __init__(self, path: Path, length: int = 8, patience: Patience = Patience(2, 0.0), folder: Path | None = None, **options):
+        self.jobs, self.folder = jobs_in(path, **options), folder or state_folder(path)
         self.state = open_state(self.folder)
         self.settings, self.patience = Settings(str(self.folder), length, 1), patience
         prepare(self.state, self.jobs, self.folder)
@@ -68,6 +68,7 @@ class Bench:
         worker = self.worker()
         worker.run()
         worker.performer.close()
+        leave(self.state, worker.name)
         return self.outcome()
 
     def outcome(self) -> dict[str, dict]:

@@ -65,6 +65,8 @@ def _values(entry: Entry, preset: Preset, number: int) -> dict[str, Any]:
         if "output" not in preset.parameters:
             raise BadInput(f"the preset '{preset.name}' has no parameter 'output'; name its file with 'set'.")
         values["output"] = entry.output
+    if any(one.required and name not in values for name, one in preset.parameters.items()):
+        preset.workflow(values)  # says what is missing
     fields = _fields(entry, number, preset.name) | {k: v.default for k, v in preset.parameters.items() if not v.required} | values
     for name in preset.parameters:
         if isinstance(values.get(name), str) and _is_written(preset, name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,9 +27,8 @@ def check_targets(targets: Iterable[str], overwrite: bool) -> None:
         folder = path.parent.parent if is_numbered(target) else path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            os.stat(path)
-        except FileNotFoundError:
-            pass
+            with contextlib.suppress(FileNotFoundError):
+                os.stat(path)  # says whether the name is too long, which nothing else does before it is written
         except OSError as error:
             raise BadInput(f"{_short(target)} cannot be written ({error.strerror}): choose another name or folder.") from error
         check_output(target, overwrite)

@@ -88,12 +88,13 @@ def _totals(outcome: Outcome) -> str:
 
 def _row(job: dict[str, Any], folder: Path) -> str:
     one = job["job"]
-    links = "<br>".join(_link(target, folder) for target in one.outputs) or _text(one.name)
+    done = job["state"] == "done"
+    links = "<br>".join(_link(target, folder) for target in one.outputs if done) or _text(one.name)
     picture = f'<img alt="" src="data:image/jpeg;base64,{job["thumbnails"]}">' if job["thumbnails"] else ""
-    sheets = "".join(_sheet(target) for target in one.outputs) if job["state"] == "done" else ""
+    sheets = "".join(_sheet(target) for target in one.outputs) if done else ""
     notes = [job["reason"]] if job["reason"] else json.loads(job["notes"])
     said = "".join(f"<li>{_text(note)}</li>" for note in notes)
-    speed = f"<br>{job['frames'] / job['seconds']:.1f} frames/s" if job["frames"] and job["seconds"] and job["state"] == "done" else ""
+    speed = f"<br>{job['frames'] / job['seconds']:.1f} frames/s" if job["frames"] and job["seconds"] and done else ""
     again = f"<br>{job['retries']} retries" if job["retries"] else ""
     return (
         f'<tr class="{job["state"]}" id="{one.id}"><td>{links}<br><small>{_text(one.preset)} {one.id}</small></td><td>{job["state"]}</td>'
