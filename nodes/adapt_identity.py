@@ -58,6 +58,8 @@ class AdaptIdentity(Node):
         matte = load_matte(device=context.device)
         adapted = adapt_identity(identity, model, matte, config, context.progress, discriminator)
         context.note(f"adaptation: {adaptation_sentence(adapted)}")
-        curve = curve_of(adapted).picture()
-        context.show(lambda: curve)
+        measured = curve_of(adapted)
+        curve = measured.picture()
+        if measured.measurements:
+            context.show(lambda: curve)
         return adapted, torch.from_numpy(curve)[None].float() / 255

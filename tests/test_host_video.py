@@ -104,7 +104,7 @@ def test_a_host_can_have_the_file_in_memory(video, lazy, host):
 
 def test_containers_that_cannot_be_written_are_refused_in_words(video, lazy, host):
     path = host.folders["output"] / "a.webm"
-    with pytest.raises(BadInput, match="^av1 in webm cannot be written from here; choose mp4 with h264"):
+    with pytest.raises(BadInput, match="^av1 in webm cannot be written from here; choose mp4 with h264 or av1"):
         video.ClipVideo(lazy).save_to(str(path), format="webm", codec="av1")
     assert not list(path.parent.iterdir()) and lazy.pulled == 0
 
@@ -122,6 +122,19 @@ def test_components_are_the_whole_clip_as_pictures(video, lazy, carphone):
     expected = next(FileClip(carphone).frames(7)).rgb() / 255
     assert np.abs(components.images[7].numpy() - expected).max() < 1e-6
     assert components.frame_rate == lazy.info.rate and components.audio is None
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_alpha_goes_along_where_the_host_knows_of_it_and_ten_bits_stay_ten(video, carphone, monkeypatch, newer):
+    import dataclasses
+
+    pictures = torch.linspace(0, 1, 2 * 8 * 8 * 4).reshape(2, 8, 8, 4)
+    if newer:
+        known = dataclasses.make_dataclass("VideoComponents", ["images", "frame_rate", ("audio", object, None), ("alpha", object, None)])
+        monkeypatch.setattr(sys.modules["comfy_api.util"], "VideoComponents", known)
+    components = video.ClipVideo(BatchClip(pictures, 25, depth=16)).get_components()
+    assert (components.images - pictures[..., :3]).abs().max() < 2e-5  # eight bits would be off by 2e-3
+    assert not newer or (components.alpha - pictures[..., 3]).abs().max() < 2e-5
 
 
 def test_sound_arrives_as_samples_between_minus_one_and_one_from_the_in_point_on(video, tmp_path):

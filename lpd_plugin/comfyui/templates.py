@@ -18,7 +18,7 @@ from ..whole_files import COUNT
 
 WIDTH, GAP_ACROSS, GAP_DOWN = 330, 70, 50
 _TITLE, _ROW, _MARGIN = 30, 24, 16
-_PREVIEWS = {"LPDTrackHead": 300, "LPDSourceIdentity": 220, "LPDDrivingPose": 240, "LPDEditPose": 240, "LPDContactSheet": 320,
+_PREVIEWS = {"LPDTrackHead": 660, "LPDSourceIdentity": 220, "LPDDrivingPose": 240, "LPDEditPose": 240, "LPDContactSheet": 320,
              "LPDAdaptIdentity": 220, "LPDSaveClip": 260, "LPDLoadClip": 40}  # fmt: skip
 _MULTILINE = 60
 _CHOSEN = "\0chosen in the editor"  # stands for a file that the user has to choose

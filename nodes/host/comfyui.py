@@ -198,10 +198,11 @@ def _execute(node: type[Node], hidden: Any, given: dict[str, Any]) -> io.NodeOut
     returned = returned or ()
     if len(returned) != len(node.outputs):
         raise TypeError(f"{node.id} returned {len(returned)} values for {len(node.outputs)} outputs")
-    results = [
-        to_host(output.type, value, context.node_id, _links_from(context.node_id, slot, getattr(hidden, "prompt", None)))
-        for slot, (output, value) in enumerate(zip(node.outputs, returned, strict=True))
-    ]
+    results = []
+    for slot, (output, value) in enumerate(zip(node.outputs, returned, strict=True)):
+        consumers = _links_from(context.node_id, slot, getattr(hidden, "prompt", None))
+        # The node shows its main output as it is drawn, not also a matte beside it.
+        results.append(to_host(output.type, value, context.node_id if slot == 0 else "", consumers))
     return io.NodeOutput(*results, ui=shown(context))
 
 

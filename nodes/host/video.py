@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import shutil
@@ -16,7 +17,9 @@ from comfy_api.input import VideoInput
 from lpd_plugin.errors import BadInput, Cancelled
 from lpd_plugin.video.batch_clip import BatchClip
 from lpd_plugin.video.clip import Clip
+from lpd_plugin.video.colour import coded_rgb
 from lpd_plugin.video.file_clip import FileClip
+from lpd_plugin.video.pixel_choice import has_alpha
 from lpd_plugin.video.planes import bit_depth
 from lpd_plugin.video.writer import write_clip
 
@@ -58,21 +61,38 @@ class ClipVideo(VideoInput):
     def get_color_space(self) -> str:
         return {16: "HDR PQ", 18: "HDR"}.get(self.clip.info.colour.transfer, "sRGB")
 
+    @property
+    def _has_alpha(self) -> bool:
+        return has_alpha(self.clip.info.pixel_format)
+
     def get_container_format(self) -> str:
         return "mov,mp4,m4a,3gp,3g2,mj2"
 
     def get_components(self) -> Any:
-        """The whole clip: images (N, H, W, 3) float32 0..1, and the sound. 24 MB a 1080p frame."""
+        """The whole clip: images (N, H, W, 3) float32 0..1, the sound, and alpha (N, H, W) where the host knows of it.
+
+        24 MB a 1080p frame.
+        """
         from comfy_api.util import VideoComponents
 
         width, height = self.get_dimensions()
         images = torch.empty((self.get_frame_count(), height, width, 3), dtype=torch.float32)
-        index = -1
+        index, more, alphas = -1, {}, None
+        if self._has_alpha and "alpha" in {field.name for field in dataclasses.fields(VideoComponents)}:
+            alphas = torch.empty(images.shape[:3], dtype=torch.float32)
         with _stoppable() as progress:
             for index, frame in enumerate(progress.track(self.clip.frames(), "frames", len(images))):
-                images[index] = torch.from_numpy(frame.rgb()).float() / 255
+                if alphas is None and self.get_bit_depth() == 8:
+                    images[index] = torch.from_numpy(frame.rgb()).float() / 255
+                    continue
+                rgb, alpha = coded_rgb(frame.picture)
+                images[index] = torch.from_numpy(rgb).clamp(0, 1)
+                if alphas is not None:
+                    alphas[index] = torch.from_numpy(alpha)
+        if alphas is not None:
+            more["alpha"] = alphas[: index + 1]
         audio = decoded_audio(self.clip.audio) if self.clip.audio else None
-        return VideoComponents(images=images[: index + 1], audio=audio, frame_rate=self.get_frame_rate())
+        return VideoComponents(images=images[: index + 1], audio=audio, frame_rate=self.get_frame_rate(), **more)
 
     def save_to(
         self, path: str | io.BytesIO, format: Any = None, codec: Any = None, metadata: dict | None = None, **newer: Any
@@ -89,7 +109,7 @@ class ClipVideo(VideoInput):
 
     def _write(self, path: str, format: Any, codec: Any, metadata: dict | None) -> None:
         with _stoppable() as progress:
-            write_clip(self.clip, path, _format(path, format, codec), progress, metadata, overwrite=True)
+            write_clip(self.clip, path, _format(path, format, codec, self._has_alpha), progress, metadata, overwrite=True)
 
     def get_stream_source(self) -> str:
         """A file with the clip: its own where it is one, else rendered once and kept in the temporary folder."""
@@ -166,18 +186,20 @@ def _name(choice: Any) -> str:
     return str(getattr(choice, "value", choice) or "auto").lower()
 
 
-def _format(path: str, container: Any, codec: Any) -> str:
-    """The format that a host's choice of container and codec means."""
+def _format(path: str, container: Any, codec: Any, alpha: bool = False) -> str:
+    """The format that a host's choice of container and codec means for pictures with or without alpha."""
     container, codec = _name(container), _name(codec)
     if container == "auto":
         container = os.path.splitext(path)[1].lstrip(".").lower()
-    if container in ("mp4", "m4v") and codec in ("auto", "h264"):
-        return "h264"
+    if container in ("mp4", "m4v") and codec in ("auto", "h264", "h265", "av1"):
+        return "h264" if codec == "auto" else codec
+    if container == "webm" and codec in ("auto", "vp9") and alpha:
+        return "vp9_alpha"
     if container == "mkv" and codec in ("auto", "ffv1"):
         return "ffv1"
     raise BadInput(
         f"{codec} in {container or 'a file without a suffix'} cannot be written from here;"
-        " choose mp4 with h264, or the node Save clip, which lists all formats"
+        " choose mp4 with h264 or av1, or the node Save clip, which lists all formats"
     )
 
 
