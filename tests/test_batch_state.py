@@ -161,6 +161,9 @@ def test_what_passes_is_tried_again_after_a_wait_that_doubles(bench, monkeypatch
     worker.patience = patience
 
     class Failing:
+        def ready(self):
+            return True
+
         def open(self, spec):
             raise ConnectionResetError("the network went away")
 

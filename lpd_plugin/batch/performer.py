@@ -75,6 +75,10 @@ class Performer:
         self._notes: dict[str, list[str]] = {}
         _limit_threads(settings.threads)
 
+    def ready(self) -> bool:
+        """Whether work can be taken."""
+        return True
+
     def share(self, spec: str, node: str) -> None:
         """Make an identity that several jobs need; it is kept in the batch's cache."""
         self.close()

@@ -54,7 +54,7 @@ class Worker:
 
     def step(self) -> bool:
         """Do one piece of work; whether there was one."""
-        task = self.state.claim(self.name, self._last)
+        task = self.state.claim(self.name, self._last) if self.performer.ready() else None
         if task is None:
             return False
         self._last = None
