@@ -12,7 +12,7 @@ import numpy as np
 
 from ..video.track import CropBox
 from .head.enlarge import Span, Spread, merged
-from .matte.edge import EdgeOptions, border_falloff, matte_on_rect, region_weight, smoothstep
+from .matte.edge import EdgeOptions, border_falloffs, fall_off, matte_on_rect, region_weight, smoothstep
 from .matte.neck import Neck, neck_of, shoulders_of
 from .matte.original import OriginalMattes
 from .matte.refine import refined
@@ -22,7 +22,7 @@ from .picture.own_grid import Grid, OwnCodes, luma_codes, own_changes, places_of
 from .picture.reduced import read_reduced
 from .picture.region import Rect, read_region
 from .picture.square import MATTE_SIDE, HeadMatte
-from .plate.fill import LONGEST, fill_smoothly, push_pull, small_size
+from .plate.fill import fill_smoothly, push_pull, small_size
 from .plate.plate import EMPTY, Plate, rect_common
 from .plate.reach import ABOVE, BESIDE, SIDE_BOTTOM, WIDE_SIDE, goes_beyond, reach_box, reach_rect, reaching_mattes, square_part
 
@@ -30,6 +30,7 @@ from .plate.reach import ABOVE, BESIDE, SIDE_BOTTOM, WIDE_SIDE, goes_beyond, rea
 # from where on pixels count as pure background.
 REPLACED = 0.03
 CLEAR = 0.055
+CORRECTED_SIDE = 96  # pixels, at most, of the small copy in which that is worked out
 LARGEST_CORRECTION = 0.15  # how far light may have changed between the plate and the frame
 FAINT = 1 / 256  # of a removal: less is none
 BEYOND = 0.14  # of the square's side: the height over which removal narrows from the reach to the region's own
@@ -169,7 +170,8 @@ class Scene:
             return EMPTY
         # The same on the matte's own pixels, where `rect` is the whole reach.
         small, whole = CropBox(BESIDE * MATTE_SIDE, ABOVE * MATTE_SIDE, MATTE_SIDE), Rect(0, 0, WIDE_SIDE, WIDE_SIDE)
-        weight = np.maximum(self._allowed_by(small, whole), self._above(small, whole))
+        above, across = self._above(small, whole)
+        weight = np.maximum(self._allowed_by(small, whole), above * across)
         return drawn_extent((self.removed > 0) & (weight > 0), reach_box(self.look.box), self.rect)
 
     def _inside(self, rect: Rect) -> Ground:
@@ -178,21 +180,28 @@ class Scene:
         if self.clear is None:
             # Nothing around tells what the background is: the original stays rather than an invention.
             return Ground(self, rect, allowed, np.zeros_like(allowed))
-        removal = matte_on_rect(self.removed, wide, rect)
-        removal *= np.maximum(allowed, self._above(box, rect))
+        # Blurred already, it is smooth in whatever way it is enlarged.
+        removal = Spread(self.removed[None], Span.of(wide), rect).part(rect)[0]
+        above, across = self._above(box, rect)
+        rows = int(np.count_nonzero(above))  # from the top on
+        removal[:rows] *= np.maximum(allowed[:rows], above[:rows] * across)
+        removal[rows:] *= allowed[rows:]
         if self.edge.border:
             _close(removal, rect, self.rect, (self.picture.width, self.picture.height))
         return Ground(self, rect, allowed, removal)
 
     def _allowed_by(self, box: CropBox, rect: Rect) -> np.ndarray:
-        return region_weight(self.edge.region, box, rect, self.neck) * border_falloff(box, rect, self.edge.border)
+        weight = region_weight(self.edge.region, box, rect, self.neck)
+        return fall_off(weight, box, rect, self.edge.border)
 
-    def _above(self, box: CropBox, rect: Rect) -> np.ndarray:
-        """(height, width): where hair is removed also near the square's border and beyond it, 1 above the ears; it falls
-        off at the border of the square, or of its reach where hair goes on there."""
+    def _above(self, box: CropBox, rect: Rect) -> tuple[np.ndarray, np.ndarray]:
+        """Where hair is removed also near the square's border and beyond it, 1 above the ears; it falls off at the border of
+        the square, or of its reach where hair goes on there. As (height, 1) and (1, width), to be multiplied; 0 from some row
+        on downwards."""
         rows = (np.arange(rect.top, rect.bottom, dtype=np.float32) + 0.5 - box.top) / box.side
         within = reach_box(box) if goes_beyond(self.matte) else box
-        return border_falloff(within, rect, self.edge.border / 2) * (1 - smoothstep((rows - SIDE_BOTTOM) / BEYOND))[:, None]
+        down, across = border_falloffs(within, rect, self.edge.border / 2)
+        return down * (1 - smoothstep((rows - SIDE_BOTTOM) / BEYOND))[:, None], across
 
     @cached_property
     def _filled(self) -> np.ndarray:
@@ -218,7 +227,7 @@ class Scene:
         """What to add to the plate as a small picture, and where that lies."""
         # All of it is smooth, so a small copy tells as much: the footage less the plate, where both show background.
         rect = self.rect
-        step = min(-(-max(rect.width, rect.height) // LONGEST), min(rect.width, rect.height) // 4 + 1)
+        step = min(-(-max(rect.width, rect.height) // CORRECTED_SIDE), min(rect.width, rect.height) // 4 + 1)
         grid = _on_grid(rect, step)
         size = grid.width // step, grid.height // step
         difference = read_reduced(self.picture, grid.left, grid.top, grid.width, grid.height, size)
@@ -267,7 +276,7 @@ def _scene(
         square_part(removed)[...] *= 1 - shoulders_of(square_part(matte), neck)
     rect = _changing(look, removed, (picture.width, picture.height)) if goes_beyond(matte) else look.rect
     somebody = (matte >= 0.1).astype(np.uint8)
-    clear = cv2.distanceTransform(1 - somebody, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) > CLEAR * MATTE_SIDE
+    clear = cv2.distanceTransform(1 - somebody, cv2.DIST_L2, cv2.DIST_MASK_5) > CLEAR * MATTE_SIDE
     clear = clear.astype(np.float32)
     around = drawn_small(clear, reach_box(look.box), look.rect, small_size((look.rect.height, look.rect.width)))
     known = None if around.mean() < 0.005 else clear

@@ -28,7 +28,8 @@ def to_oklab(rgb: np.ndarray) -> np.ndarray:
     coded = np.clip(rgb, 0, 1).astype(np.float32, copy=False)
     linear = cv2.pow((coded + np.float32(0.055)) * np.float32(1 / 1.055), 2.4)
     np.copyto(linear, coded * np.float32(1 / 12.92), where=coded <= 0.04045)
-    return cv2.transform(np.cbrt(cv2.transform(linear, TO_CONES)), TO_LAB)
+    cones = cv2.max(cv2.transform(linear, TO_CONES), 0)
+    return cv2.transform(cv2.pow(cones, 1 / 3), TO_LAB)
 
 
 def from_oklab(lab: np.ndarray) -> np.ndarray:

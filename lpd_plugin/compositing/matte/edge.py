@@ -136,14 +136,28 @@ def _steepest(matte: np.ndarray) -> float:
 
 def border_falloff(box: CropBox, rect: Rect, border: float) -> np.ndarray:
     """(height, width): 0 on the outermost pixels of the crop square, 1 from `border` times its side inwards."""
+    return fall_off(np.ones((rect.height, rect.width), np.float32), box, rect, border)
+
+
+def fall_off(weight: np.ndarray, box: CropBox, rect: Rect, border: float) -> np.ndarray:
+    """A weight (height, width) on `rect` times `border_falloff`, in place."""
+    down, across = border_falloffs(box, rect, border)
+    rows, columns = np.flatnonzero(down[:, 0] < 1), np.flatnonzero(across[0] < 1)
+    weight[rows] *= down[rows]
+    weight[:, columns] *= across[:, columns]
+    return weight
+
+
+def border_falloffs(box: CropBox, rect: Rect, border: float) -> tuple[np.ndarray, np.ndarray]:
+    """`border_falloff` as (height, 1) and (1, width), to be multiplied."""
     if border == 0:
-        return np.ones((rect.height, rect.width), np.float32)
+        return np.ones((rect.height, 1), np.float32), np.ones((1, rect.width), np.float32)
     u, v = square_coordinates(box, rect)
     pixel = np.float32(1 / box.side)
     width = max(border, 2 * pixel)
     across = smoothstep((np.minimum(u, 1 - u) - pixel) / (width - pixel))
     down = smoothstep((np.minimum(v, 1 - v) - pixel) / (width - pixel))
-    return across * down
+    return down, across
 
 
 # Where, in square coordinates, the region "head" narrows from the square's width to the neck's, and where in the region

@@ -16,7 +16,7 @@ from ...video.planes import plane_views
 from .chroma import upsample
 from .components import components_of
 
-BLOCK = 32  # pixels of the result worked on together: each needs only the samples under it
+BLOCK = 8  # pixels of the result worked on together: each needs only the samples under it
 
 
 def read_reduced(
@@ -62,20 +62,24 @@ def _blocks(start: float, step: float, count: int, shift: int, centred: bool) ->
 
 @lru_cache(maxsize=16)
 def _blocks_from(start: float, step: float, count: int, shift: int, centred: bool) -> list:
+    begin = start + step * np.arange(count)
+    first = np.floor(begin).astype(int)
+    # Luma samples under each pixel, and how much of each lies there.
+    sample = first[:, None] + np.arange(int(np.ceil(step)) + 1)
+    share = np.minimum(begin[:, None] + step, sample + 1) - np.maximum(begin[:, None], sample)
+    share = np.maximum(share, 0) / step
+    matrix = np.zeros((count, int(sample[-1, -1]) + 1 - int(first[0])), np.float32)
+    matrix[np.arange(count)[:, None], sample - first[0]] = share
     found, factor, room = [], 1 << shift, 2 * shift
     for number in range(0, count, BLOCK):
         pixels = slice(number, min(number + BLOCK, count))
-        begin = start + step * np.arange(pixels.start, pixels.stop)[:, None]
-        low, high = int(np.floor(begin[0, 0])), int(np.ceil(begin[-1, 0] + step))
-        pixel = np.arange(low, high)[None]
-        weights = np.minimum(begin + step, pixel + 1) - np.maximum(begin, pixel)
-        weights = np.maximum(weights, 0, out=weights).astype(np.float32)
-        weights /= weights.sum(1, keepdims=True)
+        low, high = int(first[number]), int(sample[pixels.stop - 1, -1]) + 1
+        weights = matrix[pixels, low - first[0] : high - first[0]]
         if shift:
-            first, last = low // factor - room, -(-high // factor) + room
-            interpolated, begins = _interpolation(last - first, shift, centred)
-            place = low - first * factor - begins
-            low, weights = first, weights @ interpolated[place : place + high - low]
+            start_sample, end = low // factor - room, -(-high // factor) + room
+            interpolated, begins = _interpolation(end - start_sample, shift, centred)
+            place = low - start_sample * factor - begins
+            low, weights = start_sample, weights @ interpolated[place : place + high - low]
         found.append((pixels, low, weights))
     return found
 
