@@ -65,7 +65,7 @@ class RealHost:
 
     def _first_answer(self) -> dict:
         """Every node's description, asked for until the host is up."""
-        for _ in range(360):
+        for _ in range(1200):  # a busy machine takes minutes
             try:
                 return self.get("/object_info")
             except OSError:
