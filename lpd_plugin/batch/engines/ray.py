@@ -7,6 +7,7 @@ fsspec finds them. When this process ends, so do its actors; the same command go
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from ..worker import Patience, Worker, WorkerDied
 
 LOOK = 0.2  # seconds between two looks at the workers
 POLL = 1.0  # seconds between two questions to an actor how far it is
+REACH = 15.0  # seconds for the cluster to answer at all
 START = 600.0  # seconds in which the cluster has to give at least one worker a place
 
 
@@ -199,8 +201,11 @@ def _connected(address: str):
     except ImportError:
         raise BadInput("The engine ray needs Ray: pip install 'lpd[ray]' on every machine of the cluster.") from None
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
+        if port.isdigit():  # Ray itself looks for many minutes for a cluster that is not there
+            socket.create_connection((host, int(port)), REACH).close()
         ray.init(address=address, log_to_driver=False, namespace="lpd-batch", ignore_reinit_error=True, logging_level="ERROR")
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise BadInput(f"There is no Ray cluster at '{address}' ({str(error).splitlines()[0]}); start one with: ray start --head") from error
     return ray
