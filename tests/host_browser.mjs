@@ -15,12 +15,13 @@ const context = await chromium.launchPersistentContext(mkdtempSync(join(tmpdir()
   executablePath, headless: true, args: flags.split(" "), viewport: { width: 1920, height: 1080 },
 });
 const page = await context.newPage();
+page.setDefaultTimeout(600000); // a busy machine takes minutes
 page.on("pageerror", (error) => seen.errors.push(String(error)));
 page.on("console", (message) => message.type() === "error" && /lpd/i.test(message.text()) && seen.errors.push(message.text()));
 try {
   await page.request.post(`${address}/api/settings`, { data: { "Comfy.TutorialCompleted": true } }); // no welcome before the graph
-  await page.goto(address);
-  await page.waitForFunction(() => window.app?.graph && window.app?.canvas && Object.keys(LiteGraph.registered_node_types).includes("LPDTrackHead"), null, { timeout: 180000 });
+  await page.goto(address, { waitUntil: "domcontentloaded" });
+  await page.waitForFunction(() => window.app?.graph && window.app?.canvas && Object.keys(LiteGraph.registered_node_types).includes("LPDTrackHead"), null);
   const listed = await (await page.request.get(`${address}/workflow_templates`)).json();
   const [pack, names] = Object.entries(listed).find(([, templates]) => templates.includes("puppeteer"));
   for (const name of names) {
@@ -68,7 +69,7 @@ async function runDemo() {
     for (const kind of ["b_preview_with_metadata", "b_preview"]) window.app.api.addEventListener(kind, () => window.lpdPreviews++);
     await window.app.queuePrompt(0);
   }, seen.templates.puppeteer.drawn);
-  await page.waitForFunction(() => window.lpdEnded, null, { timeout: 570000 });
+  await page.waitForFunction(() => window.lpdEnded, null, { timeout: 1800000 });
   seen.ended = await page.evaluate(() => window.lpdEnded);
   seen.previews = await page.evaluate(() => window.lpdPreviews);
   await page.waitForFunction(() => [...document.querySelectorAll("video")].some((video) => video.readyState >= 2), null, { timeout: 60000 }).catch(() => {});

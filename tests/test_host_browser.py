@@ -36,7 +36,7 @@ def seen(tmp_path_factory, carphone, astronaut):
         script = ROOT / "tests" / "host_browser.mjs"
         picture = Path(os.environ.get("LPD_SCREENSHOT") or folder / "editor.png")
         command = ["node", str(script), host.address, str(picture), chromium]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=3600)
         assert done.returncode == 0, done.stderr
         result = json.loads(done.stdout.splitlines()[-1])
         result["files"] = sorted(p.relative_to(host.base / "output").as_posix() for p in (host.base / "output").rglob("*.*"))
