@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -16,12 +17,14 @@ import numpy as np
 import pytest
 from batch_media import Bench, write_jobs
 from clip_makers import same_picture
+from rich.console import Console
 
 from lpd_plugin.batch import targets
 from lpd_plugin.batch.parts import parsed_part, render_part
 from lpd_plugin.batch.report.write import write_report
 from lpd_plugin.batch.run import prepare
 from lpd_plugin.batch.worker import Patience
+from lpd_plugin.cli.batch_table import LiveTable
 from lpd_plugin.cli.main import main
 from lpd_plugin.errors import BadInput
 from lpd_plugin.video.open import open_clip
@@ -171,6 +174,27 @@ def test_a_read_only_folder_is_named(clip, tmp_path, small_disk):
     locked = small_disk("readonly", "ro,size=1m")
     (outcome,) = Bench(one_job(tmp_path, clip, output=str(locked / "a.mkv"))).run().values()
     assert outcome["state"] == "failed" and "cannot be written to" in outcome["reason"]
+
+
+def test_a_file_for_another_disk_than_the_batchs_gets_its_name_in_one_step_too(clip, tmp_path, small_disk):
+    disk = small_disk("other", "size=8m")
+    (outcome,) = Bench(one_job(tmp_path, clip, output=str(disk / "talk.mkv"))).run().values()
+    assert outcome["state"] == "done", outcome["reason"]
+    assert [file.name for file in disk.iterdir()] == ["talk.mkv"] and len(open_clip(disk / "talk.mkv").timestamps()) == 40
+
+
+def test_the_live_table_shows_what_is_at_work_and_what_failed(make_clip, tmp_path):
+    clips = [str(make_clip(f"{n}.mp4", count=40)) for n in range(2)]
+    bench = Bench(write_jobs(tmp_path / "w", [{"set": {"clip": "missing.mp4"}}, {"each": {"clip": clips}}]))
+    worker = bench.worker()
+    for _ in range(4):  # the missing one, then a job's opening and two segments
+        worker.step()
+    table = LiveTable()
+    table.console = Console(width=400, height=30, record=True, file=io.StringIO())
+    table.console.print(table._table(bench.state.jobs(), bench.state.sharing()))
+    shown = table.console.export_text()
+    assert all(f"1 {word}" in shown for word in ("failed", "running", "waiting"))
+    assert "16/40" in shown and "missing.mp4 does not exist" in shown
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import time
 import pytest
 from batch_media import Bench, write_jobs
 
-from lpd_plugin.batch import leases, state as states
+from lpd_plugin.batch import leases, records, state as states
 from lpd_plugin.batch.failures import is_transient
 from lpd_plugin.batch.leases import Watch, leave, register
-from lpd_plugin.batch.state import LeaseLost, State
+from lpd_plugin.batch.records import LeaseLost
+from lpd_plugin.batch.state import State
 from lpd_plugin.errors import BadInput, WorkFailed
 from lpd_plugin.video.segments import cut
 
@@ -155,7 +156,8 @@ def test_a_sleeper_that_was_buried_learns_it_from_its_own_heart(bench):
 
 def test_what_passes_is_tried_again_after_a_wait_that_doubles(bench, monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(states, "now", clock)
+    for module in (states, records):
+        monkeypatch.setattr(module, "now", clock)
     worker = bench.worker("one")
     patience = type(bench.patience)(retries=2, wait=10.0)
     worker.patience = patience

@@ -30,7 +30,8 @@ def expanded(entries: Sequence[Entry], preset_folders: Iterable[str | os.PathLik
         try:
             job = _job(entry, number, loaded, overwrite)
         except LpdError as error:
-            job = broken_job(entry.where, entry.preset or entry.workflow, (number, entry.set, entry.output), f"{entry.where}: {error}", entry.priority)
+            content, problem = (number, entry.set, entry.output), f"{entry.where}: {error}"
+            job = broken_job(entry.where, entry.preset or entry.workflow, content, problem, entry.priority)
         if job.id in jobs:
             continue
         if twice := next((target for target in job.outputs if _folded(target) in writers), None):

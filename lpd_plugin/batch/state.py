@@ -6,39 +6,15 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..video.segments import Segment
 from .job import Job
+from .records import Task, event, fail, fail_all, held, postpone, settle, state_of
 from .store import Store, boot, now
 
-
 DATABASE = "state.sqlite"
-
-
-class LeaseLost(Exception):
-    """Somebody else was given this piece of work: what was done of it does not count."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """A piece of work as it was handed out. kind: share, open, segment, finish; spec: the job as text."""
-
-    job: str
-    kind: str
-    number: int
-    epoch: int
-    spec: str
-    attempts: int = 0
-    first: int = 0
-    stop: int = 0
-    node: str = ""
-
-    @property
-    def segment(self) -> Segment:
-        return Segment(self.number, self.first, self.stop)
 
 
 class State(Store):
@@ -63,7 +39,7 @@ class State(Store):
                 )
                 old = db.execute("SELECT state FROM jobs WHERE id = ?", (job.id,)).fetchone()["state"]
                 if job.problem:
-                    _fail(db, job.id, job.problem)
+                    fail(db, job.id, job.problem)
                 elif job.id in again or (old == "failed" and not others):
                     self._afresh(db, job.id, forget=job.id in again)
                 if not job.problem:
@@ -75,7 +51,7 @@ class State(Store):
     def _share(self, db: sqlite3.Connection, wanted: Mapping[str, list[Job]]) -> None:
         """One task for each identity that several unfinished jobs need; they wait for it."""
         for key, jobs in wanted.items():
-            undone = [j for j in jobs if _state_of(db, j.id) in ("waiting", "running")]
+            undone = [j for j in jobs if state_of(db, j.id) in ("waiting", "running")]
             if len(undone) < 2:
                 continue
             node = next(node for node, one in undone[0].shared if one == key)
@@ -159,12 +135,12 @@ class State(Store):
     def shared(self, task: Task, worker: str, seconds: float) -> None:
         """A shared identity is there for all."""
         with self.write() as db:
-            _settle(db, task, worker, "done", seconds)
+            settle(db, task, worker, "done", seconds)
 
     def opened(self, task: Task, worker: str, segments: Sequence[Segment], seconds: float) -> None:
         """A job is known in its length: its segments can be handed out. Without any it only has to be finished."""
         with self.write() as db:
-            _settle(db, task, worker, "done", seconds)
+            settle(db, task, worker, "done", seconds)
             db.executemany(
                 "INSERT OR IGNORE INTO tasks (job, kind, number, first, stop) VALUES (?, 'segment', ?, ?, ?)",
                 [(task.job, s.number, s.first, s.stop) for s in segments],
@@ -176,14 +152,14 @@ class State(Store):
     def rendered(self, task: Task, worker: str, seconds: float, adopted: bool) -> None:
         """A segment is on the disk. adopted: it was there before."""
         with self.write() as db:
-            _settle(db, task, worker, "done", seconds, "adopted" if adopted else "rendered")
+            settle(db, task, worker, "done", seconds, "adopted" if adopted else "rendered")
             db.execute("UPDATE jobs SET seconds = seconds + ? WHERE id = ?", (seconds, task.job))
 
     def placing(self, task: Task, worker: str, outputs: Mapping[str, Any], notes: Sequence[str], thumbnails: str) -> None:
         """Outputs are about to get their names: should this be the last thing we know, they are recognised by it. Given:
         what tells each from other files, see `targets.identity_of`, and what the report will say."""
         with self.write() as db:
-            _held(db, task, worker)
+            held(db, task, worker)
             known = self.outputs_of(task.job)
             for target, identity in outputs.items():
                 known.setdefault(target, []).append(identity)
@@ -199,9 +175,9 @@ class State(Store):
     def placed(self, task: Task, worker: str, give_names: Callable[[], None], seconds: float) -> None:
         """Run `give_names`, which gives the outputs their names, while nobody else can be given this job, and it is done."""
         with self.write() as db:
-            _held(db, task, worker)
+            held(db, task, worker)
             give_names()
-            _settle(db, task, worker, "done", seconds, "placed")
+            settle(db, task, worker, "done", seconds, "placed")
             db.execute(
                 "UPDATE jobs SET state = 'done', reason = '', seconds = seconds + ?, ended = ? WHERE id = ?",
                 (seconds, time.time(), task.job),
@@ -211,16 +187,16 @@ class State(Store):
         """wait: seconds until it is tried again; None: its job has failed, of a share all jobs that need it."""
         with self.write() as db:
             if wait is not None:
-                _settle(db, task, worker, "waiting", 0, "retry")
-                _postpone(db, task.job, task.kind, task.number, wait)
+                settle(db, task, worker, "waiting", 0, "retry")
+                postpone(db, task.job, task.kind, task.number, wait)
                 return
-            _settle(db, task, worker, "failed", 0, "failed")
-            _fail_all(db, task.job, task.kind, reason)
+            settle(db, task, worker, "failed", 0, "failed")
+            fail_all(db, task.job, task.kind, reason)
 
     def broken(self, task: Task, worker: str) -> None:
         """A job's segments turned out not to be what they should: it starts anew."""
         with self.write() as db:
-            _held(db, task, worker)
+            held(db, task, worker)
             attempts = task.attempts + 1
             self._afresh(db, task.job, forget=True)
             db.execute("UPDATE tasks SET attempts = ? WHERE job = ? AND kind = 'open'", (attempts, task.job))
@@ -228,7 +204,7 @@ class State(Store):
     def released(self, task: Task, worker: str) -> None:
         """Given back untouched, by somebody who was asked to stop."""
         with self.write() as db:
-            _settle(db, task, worker, "waiting", 0, "released")
+            settle(db, task, worker, "waiting", 0, "released")
 
     def lost(self, worker: str, reason: str, retries: int, wait: float) -> None:
         """A worker's process ended by itself while it had work: counted against that work."""
@@ -237,11 +213,11 @@ class State(Store):
                 key = (row["job"], row["kind"], row["number"])
                 state = "waiting" if row["attempts"] < retries else "failed"
                 db.execute("UPDATE tasks SET state = ?, owner = NULL WHERE job = ? AND kind = ? AND number = ?", (state, *key))
-                _event(db, *key, "lost", worker)
+                event(db, *key, "lost", worker)
                 if state == "waiting":
-                    _postpone(db, *key, wait)
+                    postpone(db, *key, wait)
                 else:
-                    _fail_all(db, row["job"], row["kind"], reason)
+                    fail_all(db, row["job"], row["kind"], reason)
             db.execute("UPDATE workers SET gone = 1 WHERE id = ?", (worker,))
 
     # ---- for tables and reports
@@ -277,48 +253,3 @@ def open_state(folder: Path, durable: bool = True) -> State:
     except OSError as error:
         raise BadInput(f"the folder {folder} for the batch's state cannot be made ({error.strerror}): choose another with --state.") from error
     return State(folder / DATABASE, durable)
-
-
-def _state_of(db: sqlite3.Connection, job: str) -> str:
-    return db.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()["state"]
-
-
-def _held(db: sqlite3.Connection, task: Task, worker: str) -> None:
-    row = db.execute(
-        "SELECT owner, epoch, state FROM tasks WHERE job = ? AND kind = ? AND number = ?", (task.job, task.kind, task.number)
-    ).fetchone()
-    if row is None or (row["owner"], row["epoch"], row["state"]) != (worker, task.epoch, "running"):
-        raise LeaseLost(f"{task.kind} {task.number} of {task.job}")
-
-
-def _settle(db: sqlite3.Connection, task: Task, worker: str, state: str, seconds: float, what: str | None = None) -> None:
-    _held(db, task, worker)
-    key = (task.job, task.kind, task.number)
-    db.execute(
-        "UPDATE tasks SET state = ?, owner = NULL, seconds = ?, done = 0 WHERE job = ? AND kind = ? AND number = ?", (state, seconds, *key)
-    )
-    _event(db, *key, what or state, worker)
-
-
-def _event(db: sqlite3.Connection, job: str, kind: str, number: int, what: str, worker: str) -> None:
-    db.execute("INSERT INTO events (job, kind, part, what, worker) VALUES (?, ?, ?, ?, ?)", (job, kind, number, what, worker))
-
-
-def _postpone(db: sqlite3.Connection, job: str, kind: str, number: int, wait: float) -> None:
-    db.execute(
-        "UPDATE tasks SET attempts = attempts + 1, boot = ?, due = ? WHERE job = ? AND kind = ? AND number = ?",
-        (boot(), now() + wait, job, kind, number),
-    )
-    db.execute("UPDATE jobs SET retries = retries + 1 WHERE id = ?", (job,))
-
-
-def _fail_all(db: sqlite3.Connection, job: str, kind: str, reason: str) -> None:
-    jobs = [job]
-    if kind == "share":
-        jobs = [row["job"] for row in db.execute("SELECT job FROM needs WHERE share = ?", (job,))]
-    for one in jobs:
-        _fail(db, one, reason)
-
-
-def _fail(db: sqlite3.Connection, job: str, reason: str) -> None:
-    db.execute("UPDATE jobs SET state = 'failed', reason = ?, ended = ? WHERE id = ? AND state != 'done'", (reason, time.time(), job))

@@ -63,11 +63,12 @@ def place(staged: Mapping[str, str], overwrite: bool, ours: Mapping[str, list[Id
 def on_same_disk(staged: Mapping[str, str]) -> dict[str, str]:
     """Outputs copied beside their targets where a name alone cannot take them there: the long part of placing, done before."""
     result = {}
-    for target, path in staged.items():
+    for count, (target, path) in enumerate(staged.items()):
         if is_remote(target) or is_numbered(target) or _same_disk(path, os.path.dirname(target)):
             result[target] = path
             continue
-        beside = checked_target(target, overwrite=True).with_name(f".lpd-{os.path.basename(os.path.dirname(os.path.dirname(path)))}{Path(target).suffix}")
+        # Named after the job's folder, so that another try finds and replaces what a killed one left.
+        beside = checked_target(target, overwrite=True).with_name(f".lpd-{Path(path).parents[2].name}-{count}{Path(target).suffix}")
         with written_whole(beside) as part:
             shutil.copyfile(path, part)
         result[target] = os.fspath(beside)

@@ -11,7 +11,8 @@ from ..video.segments import Segment
 from .failures import is_transient, said
 from .job import Job
 from .opened import BrokenSegments
-from .state import LeaseLost, State, Task
+from .records import LeaseLost, Task
+from .state import State
 from .targets import identities, is_ours, on_same_disk, place
 
 IDLE = 0.2  # seconds between two looks for work

@@ -11,7 +11,8 @@ from pathlib import Path
 from ...errors import LpdError
 from ..leases import Heart, leave, register
 from ..performer import Performer, Settings, Status
-from ..state import LeaseLost, open_state
+from ..records import LeaseLost
+from ..state import open_state
 from ..worker import Patience, Worker
 
 UNUSABLE, LATE = 3, 75  # exit codes: the state cannot be used; others took this one for dead

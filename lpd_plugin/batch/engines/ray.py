@@ -18,7 +18,8 @@ from typing import Any
 from ...errors import BadInput, Cancelled, LpdError, WorkFailed
 from ..leases import Heart, leave, register
 from ..performer import Settings
-from ..state import LeaseLost, State
+from ..records import LeaseLost
+from ..state import State
 from ..store import now
 from ..worker import Patience, Worker, WorkerDied
 
