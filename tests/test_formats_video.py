@@ -14,6 +14,7 @@ from format_media import VIDEO_FORMATS, ffprobe, patch_clip, patch_means, phone_
 from lpd_plugin.errors import BadInput
 from lpd_plugin.video.clip import ColourTags
 from lpd_plugin.video.colour import sample_range
+from lpd_plugin.video.encoding import lookahead
 from lpd_plugin.video.formats import load_format
 from lpd_plugin.video.metadata import MasteringDisplay, Metadata
 from lpd_plugin.video.open import open_clip
@@ -237,3 +238,12 @@ def test_ffv1_gives_back_what_it_took(carphone_pictures, tmp_path):
     written = open_clip(write_clip(clip, tmp_path / "out.mkv", "ffv1").path)
     assert all(same_picture(a.picture, b.picture) for a, b in zip(clip.frames(), written.frames(), strict=True))
     assert tags_of(next(written.frames()).picture) == tags_of(carphone_pictures[0])
+
+
+def test_x264_looks_as_far_ahead_as_ever_up_to_1080p_and_less_far_in_larger_pictures():
+    assert lookahead("yuv420p", 1920, 1080) == lookahead("yuv420p", 176, 144) == {}
+    four_k, deep, eight_k = (
+        int(lookahead(name, *size)["rc-lookahead"])
+        for name, size in (("yuv420p", (3840, 2160)), ("yuv420p10le", (3840, 2160)), ("yuv420p", (7680, 4320)))
+    )
+    assert 5 <= eight_k <= deep < four_k < 30

@@ -14,7 +14,7 @@ import numpy as np
 from ..reenactment.heads import Head
 from ..video.track import CropBox
 from .head.dressing import AROUND, Drawn, Dressing, shown_strips
-from .matte.edge import EdgeOptions, border_falloff, refine_matte, region_weight
+from .matte.edge import EdgeOptions, fall_off, refine_matte, region_weight
 from .picture.components import components_of
 from .picture.own_grid import Noise, OwnLayer, blend_layers
 from .picture.region import Rect, blend_region, box_rect, read_region
@@ -229,7 +229,7 @@ def _allowed(scene: Scene, ground: Ground, box: CropBox, edge: EdgeOptions) -> n
     rect = ground.rect
     if box == scene.look.box:
         return ground.allowed
-    weight = region_weight(edge.region, box, rect, scene.neck) * border_falloff(box, rect, edge.border)
+    weight = fall_off(region_weight(edge.region, box, rect, scene.neck), box, rect, edge.border)
     inside = rect_common(box_rect(box, rect.right, rect.bottom), rect)
     allowed = np.zeros_like(weight)
     if not inside.empty:

@@ -24,6 +24,10 @@ from .planes import bit_depth
 os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its settings to the terminal otherwise
 
 
+LOOKAHEAD_BYTES = 256 << 20
+USUAL_LOOKAHEAD, FEWEST_AHEAD = 30, 5  # pictures; of the presets in use, and what B-frames need
+
+
 class Encoding:
     """A file that takes frames. One is encoded when the next is known, since that says how long it lasts.
 
@@ -79,6 +83,8 @@ class Encoding:
         stream = self._container.add_stream(fmt.codec, rate=self._info.rate.limit_denominator(60_000))
         stream.width, stream.height = self._info.width, self._info.height
         stream.pix_fmt, stream.options = self._pixel_format, dict(fmt.options)
+        if fmt.codec == "libx264" and "rc-lookahead" not in stream.options:
+            stream.options |= lookahead(self._pixel_format, self._info.width, self._info.height)
         for option, value in hdr_options(fmt.codec, self._info.metadata).items():
             given = fmt.options.get(option)
             stream.options[option] = f"{given}:{value}" if given else value
@@ -164,6 +170,15 @@ class Encoding:
         rest = round(self.seconds / self._time_base) - first_pts - (packet.dts - first_dts)
         packet.duration = rest if rest > 0 else packet.duration
         self._container.mux(packet)
+
+
+def lookahead(pixel_format: str, width: int, height: int) -> dict[str, str]:
+    """How many pictures x264 may hold to look ahead: its usual number up to 1080p, fewer of larger ones, so that 4K does not take
+    a gigabyte. Its copy of a picture takes about twice the picture's own memory."""
+    components = av.VideoFormat(pixel_format, width, height).components
+    own = sum(one.width * one.height * -(-one.bits // 8) for one in components)
+    affordable = LOOKAHEAD_BYTES // max(1, 2 * own)
+    return {} if affordable >= USUAL_LOOKAHEAD else {"rc-lookahead": str(max(FEWEST_AHEAD, affordable))}
 
 
 def losses(fmt: Format, own: str, chosen: str) -> list[str]:

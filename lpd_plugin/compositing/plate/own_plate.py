@@ -9,8 +9,9 @@ import numpy as np
 
 from ...errors import BadInput
 from ...video.clip import Clip
+from ..picture.components import Components
 from ..picture.region import Rect, read_region
-from .plate import Plate
+from .plate import Plate, kept_codes
 from .reader import FrameReader
 
 
@@ -22,6 +23,9 @@ class PicturePlate(Plate):
 
     def at(self, index: int, rect: Rect, rgb: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         return self.rgb[rect.slices()].copy(), np.ones((rect.height, rect.width), np.float32)
+
+    def own_codes(self, index: int, components: Components, size: tuple[int, int]) -> tuple[list[Rect], list[np.ndarray]] | None:
+        return kept_codes(self, self.rgb, Rect(0, 0, *size), components, size)
 
     def shows(self, index: int) -> bool:
         return True

@@ -116,13 +116,7 @@ class StillPlate(Plate):
 
     def own_codes(self, index: int, components: Components, size: tuple[int, int]) -> tuple[list[Rect], list[np.ndarray]] | None:
         """Of the plate, which is the same at all frames, worked out once and kept."""
-        if not self.shows(index):
-            return None
-        kept, key = self.__dict__.setdefault("_own_codes", {}), (components.parts, components.from_rgb.tobytes(), size)
-        if key not in kept:
-            kept.clear()
-            kept[key] = places_of(components, self.rect, size), read_own_codes(self.rgb, self.rect, components, size)
-        return kept[key]
+        return kept_codes(self, self.rgb, self.rect, components, size) if self.shows(index) else None
 
     def shows(self, index: int) -> bool:
         """By the nearest frame that was looked at."""
@@ -132,6 +126,17 @@ class StillPlate(Plate):
 
     def fingerprint(self) -> str:
         return self.digest
+
+
+def kept_codes(
+    plate: Plate, rgb: np.ndarray, rect: Rect, components: Components, size: tuple[int, int]
+) -> tuple[list[Rect], list[np.ndarray]]:
+    """`Plate.own_codes` of a plate that is `rgb` on `rect` at all frames, kept with it for one kind of picture."""
+    kept, key = plate.__dict__.setdefault("_own_codes", {}), (components.parts, components.from_rgb.tobytes(), size)
+    if key not in kept:
+        kept.clear()
+        kept[key] = places_of(components, rect, size), read_own_codes(rgb, rect, components, size)
+    return kept[key]
 
 
 def empty_plate(digest: str = "") -> StillPlate:
