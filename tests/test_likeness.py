@@ -99,7 +99,7 @@ def test_adapting_to_the_man_makes_strangers_poses_look_more_like_him(man):
     embedding = encode_identity(model, man).embedding
     with torch.enable_grad(), torch.random.fork_rng():
         torch.manual_seed(0)
-        run = adaptation_run(model, load_matte(), man, embedding, AdaptationConfig(batch=2), likeness=likeness)
+        run = adaptation_run(model, load_matte(), man, embedding, AdaptationConfig(batch=2, painter_rate=2e-4), likeness=likeness)
         start = run.measure()
         for _ in range(32):
             run.step()

@@ -22,6 +22,7 @@ BESIDE, ABOVE = 38 / MATTE_SIDE, 76 / MATTE_SIDE
 WIDE_SIDE = round(MATTE_SIDE * (1 + ABOVE))
 TOUCHES = 0.3  # matte at the square's border from which the head is thought to go on beyond it
 RIM = 4  # pixels of the matte along the border that are looked at
+LEAST = 24  # pixels of the border that hair touches at least: a wisp of what is behind the head is no reason to go on
 NEAR = 25  # frames for which a head that is lost is thought to stay
 SIDE_BOTTOM = 0.5  # of the square's height: below it, what touches the sides is shoulders, which stay
 
@@ -70,11 +71,11 @@ def _goes_on(look: Look, picture: av.VideoFrame, matte: np.ndarray) -> bool:
     """Whether the head touches a border of the square beyond which the picture goes on."""
     rows, rect = round(SIDE_BOTTOM * MATTE_SIDE), look.rect
     sides = (
-        (rect.top > 0, matte[:RIM]),
-        (rect.left > 0, matte[:rows, :RIM]),
-        (rect.right < picture.width, matte[:rows, -RIM:]),
+        (rect.top > 0, matte[:RIM].max(0)),
+        (rect.left > 0, matte[:rows, :RIM].max(1)),
+        (rect.right < picture.width, matte[:rows, -RIM:].max(1)),
     )
-    return any(more and part.max() > TOUCHES for more, part in sides)
+    return any(more and np.count_nonzero(border > TOUCHES) >= LEAST for more, border in sides)
 
 
 def _second_look(frames: list[tuple[av.VideoFrame, CropBox]], head_matte: HeadMatte) -> list[np.ndarray]:
