@@ -46,7 +46,7 @@ def test_a_persons_frames_are_made_of_each_other_more_exactly_strangers_are_foll
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with torch.enable_grad(), torch.random.fork_rng():
         torch.manual_seed(0)
-        run = adaptation_run(model, load_matte(), man.pictures, man.embedding, AdaptationConfig(batch=2))
+        run = adaptation_run(model, load_matte(), man.pictures, man.embedding, AdaptationConfig(batch=2, painter_rate=2e-4))
         assert isinstance(run, PainterAdaptation) and len(run.held_out) == 2 and len(run.learned) == 8
         start, error = run.measure(), own_error(run)
         for _ in range(20):
