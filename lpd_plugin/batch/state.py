@@ -93,12 +93,15 @@ class State(Store):
         task = "SELECT t.*, j.spec AS spec FROM tasks t JOIN jobs j ON j.id = t.job WHERE t.state = 'waiting' AND j.listed AND "
         ready = "(t.due IS NULL OR t.boot != :boot OR t.due <= :now) AND j.state IN ('waiting', 'running')"
         by_rank = " ORDER BY j.priority DESC, j.position, t.number LIMIT 1"
-        alone = " AND NOT EXISTS (SELECT 1 FROM tasks o WHERE o.job = t.job AND o.state = 'running')"
+        # Of the many segments that wait, only those of one job are looked at.
+        nobody = "NOT EXISTS (SELECT 1 FROM tasks o WHERE o.job = j.id AND o.kind IN ('open', 'segment', 'finish') AND o.state = 'running')"
+        waits = f"EXISTS (SELECT 1 FROM tasks t WHERE t.job = j.id AND t.kind = 'segment' AND t.state = 'waiting' AND {ready})"
+        alone = f"SELECT j.id FROM jobs j WHERE j.listed AND {waits} AND {nobody} ORDER BY j.priority DESC, j.position LIMIT 1"
         if last is not None:
             yield f"{task}{ready} AND t.kind = 'segment' AND t.job = :job AND t.number > :number{by_rank}", dict(zip(("job", "number"), last))
-        undone = "SELECT 1 FROM tasks o WHERE o.job = t.job AND o.kind = 'segment' AND o.state != 'done'"
+        undone = "SELECT 1 FROM tasks o WHERE o.job = t.job AND o.kind = 'segment' AND o.state IN ('waiting', 'running', 'failed')"
         yield f"{task}{ready} AND t.kind = 'finish' AND NOT EXISTS ({undone}){by_rank}", {}
-        yield f"{task}{ready} AND t.kind = 'segment'{alone}{by_rank}", {}
+        yield f"{task}{ready} AND t.kind = 'segment' AND t.job = ({alone}){by_rank}", {}
         yield (
             "SELECT t.*, e.spec AS spec, MAX(j.priority) AS rank, MIN(j.position) AS place FROM tasks t JOIN needs n ON n.share = t.job "
             "JOIN jobs j ON j.id = n.job JOIN jobs e ON e.id = t.example WHERE t.kind = 'share' AND t.state = 'waiting' AND j.listed "

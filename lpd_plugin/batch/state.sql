@@ -45,6 +45,9 @@ CREATE TABLE IF NOT EXISTS tasks (
     seconds REAL NOT NULL DEFAULT 0,
     PRIMARY KEY (job, kind, number)
 );
+CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state, kind);
+CREATE INDEX IF NOT EXISTS tasks_of_job ON tasks (job, kind, state, number);
+CREATE INDEX IF NOT EXISTS tasks_by_owner ON tasks (owner);
 CREATE TABLE IF NOT EXISTS needs (job TEXT NOT NULL, share TEXT NOT NULL, PRIMARY KEY (job, share));
 CREATE TABLE IF NOT EXISTS events (
     number INTEGER PRIMARY KEY, job TEXT NOT NULL, kind TEXT NOT NULL, part INTEGER NOT NULL, what TEXT NOT NULL, worker TEXT

@@ -46,7 +46,7 @@ class LocalEngine:
             while not state.settled():
                 if stopped():
                     raise Cancelled()
-                events = len(state.read.execute("SELECT number FROM events WHERE what IN ('done', 'rendered', 'placed', 'failed')").fetchall())
+                events = state.read.execute("SELECT COUNT(*) FROM events WHERE what NOT IN ('lost', 'released')").fetchone()[0]
                 for slot in self._slots:
                     slot.deaths = 0 if events != done else slot.deaths
                     self._tend(slot, state, settings)
