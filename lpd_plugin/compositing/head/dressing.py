@@ -5,7 +5,7 @@ Measured once a clip at moments spread over all of it, so that a frame is the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from ..matte.edge import smoothstep
 from ..matte.stable_heads import StableHeads
 from ..matte.steady_track import steadied
 from ..picture.components import Components
-from ..picture.look import Look, frames_at, look_at, person_mattes
+from ..picture.look import frames_at, look_at, person_mattes
 from ..picture.own_grid import Grid, Noise, OwnCodes, places_of, to_codes
 from ..picture.region import Rect
 from ..picture.square import HeadMatte
@@ -60,11 +60,12 @@ class HeadOptions:
 
 @dataclass(frozen=True)
 class _Moment:
-    """One moment at which is measured. person: the original's matte (256, 256); head: as generated."""
+    """One moment at which is measured. number: of the frame in the footage; crop (256, 256, 3): its square; person: the
+    original's matte (256, 256); head: as generated."""
 
+    number: int
     time: float
-    frame: Frame
-    look: Look
+    crop: np.ndarray
     person: np.ndarray
     head: Head
 
@@ -131,9 +132,9 @@ class Dressing:
         options = self.options
         if not (options.fit or options.colour or options.texture is not None):
             return _Measured(Fit(), None, None)
-        moments = list(self._moments())  # some 24 squares at most
+        moments = list(self._moments())  # some 24 small squares at most
         fit = measure_placement((m.person, m.head.matte) for m in moments) if options.fit else Fit()
-        colours = ((m.time, m.look.crop(), m.person, m.head.rgb, m.head.matte) for m in moments)
+        colours = ((m.time, m.crop, m.person, m.head.rgb, m.head.matte) for m in moments)
         transfer = measure_transfer(colours) if options.colour else None
         return _Measured(fit, transfer, self._texture(moments) if options.texture is not None else None)
 
@@ -143,8 +144,21 @@ class Dressing:
         if region is None or not moments:
             return None
         some = moments[:: max(1, len(moments) // 6)]
-        probes = [Probe(m.look, m.person, m.head, around_head(m.frame.picture, region)) for m in some]
-        return measure_texture(probes, self.options.texture, code_step(some[0].frame.picture))
+        return measure_texture(self._probes(some, region), self.options.texture, code_step(next(self._frames([some[0].number])).picture))
+
+    def _probes(self, moments: list[_Moment], region: Rect) -> Iterator[Probe]:
+        """The moments' frames once more: kept since they were first seen, they would take as much memory as all else."""
+        for moment, frame in zip(moments, self._frames([m.number for m in moments])):
+            look = look_at(frame.picture, self.track.box(frame.index))
+            yield Probe(look, moment.person, moment.head, around_head(frame.picture, region))
+
+    def _frames(self, numbers: Sequence[int]) -> Iterator[Frame]:
+        """Of the footage, in ascending order; a still's only one as often as it is asked for."""
+        if not self.timeline.holds_still:
+            yield from frames_at(self.timeline.footage, numbers)
+            return
+        frame = next(iter(self.timeline.footage.frames()))
+        yield from (frame for _ in numbers)
 
     def _spread(self, most: int) -> np.ndarray:
         tracked = np.flatnonzero(self.track.present[: len(self.timeline.whole)])
@@ -157,14 +171,13 @@ class Dressing:
         if not len(chosen):
             return
         if still:
-            heads, frames = self.raw.retimed(np.asarray(self.raw.times)[chosen], "hold"), list(self.timeline.footage.frames()) * len(chosen)
+            heads = self.raw.retimed(np.asarray(self.raw.times)[chosen], "hold")
         else:
             heads = self.raw.retimed(times[chosen], self.timeline.end_policy)
-            frames = frames_at(self.timeline.footage, chosen.tolist())
-        for time, frame, head in zip(times[chosen], frames, heads):
+        for time, frame, head in zip(times[chosen], self._frames(chosen.tolist()), heads):
             look = look_at(frame.picture, self.track.box(frame.index))
             if look is not None and head is not None:
-                yield _Moment(time, frame, look, person_mattes([look], self.head_matte)[0], head)
+                yield _Moment(frame.index, time, look.crop(), person_mattes([look], self.head_matte)[0], head)
 
 
 class Drawn:
