@@ -6,7 +6,7 @@ CLIP is scaled to pictures of 1920 and of 3840 pixels on the longer side (8-bit 
 in memory, so that no generation is counted, and are laid over it with all defaults of the composite node together (steady
 mattes, fit, colour, sharpness, grain, clean plate with grain). Per frame: processor milliseconds of one thread added to
 decoding, by stage, next to decoding and encoding alone. Then the peak memory of 4K renders of both lengths, the clip
-repeated, each in a process of its own. Then the null test: native heads cut from the clip and put back, differences in codes
+repeated, and of decoding and encoding alone, each in a process of its own. Then the null test: native heads cut from the clip and put back, differences in codes
 inside the square and whether all outside is the same bit by bit. Prints tables; the committed ones are compositing.md.
 """
 
@@ -181,18 +181,22 @@ def speed_rows(path: Path, frames: int, folder: Path) -> list[str]:
 
 
 def memory_row(path: Path, times: int) -> str:
-    """One render's peak memory, from a process of its own."""
+    """The peak memory of decoding and encoding alone and of a composite's render, each from a process of its own."""
     command = [sys.executable, __file__, str(path), "--memory", str(times)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    peaks = [
+        float(subprocess.run([*command, *more], capture_output=True, text=True, check=True).stdout)
+        for more in (["--plain"], [])
+    ]
+    return f"| {times * len(open_clip(path).timestamps())} | {peaks[0]:.0f} | {peaks[1]:.0f} |"
 
 
-def render_and_weigh(path: Path, times: int) -> str:
+def render_and_weigh(path: Path, times: int, plain: bool) -> float:
+    """Megabytes at the peak of writing a clip, repeated, as it is or composited."""
     clip = open_clip(path)
     whole = Repeated(clip, times)
     with tempfile.TemporaryDirectory() as folder:
-        write_clip(composite(clip, whole), Path(folder) / "out.mp4", "h264")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return f"| {len(whole.timestamps())} | {peak:.0f} |"
+        write_clip(whole if plain else composite(clip, whole), Path(folder) / "out.mp4", "h264")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def null_row(path: Path, name: str, pixel_format: str, folder: Path) -> str:
@@ -218,16 +222,17 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--long", type=int, default=600)
     parser.add_argument("--memory", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     if options.memory:
-        print(render_and_weigh(options.clip, options.memory))
+        print(render_and_weigh(options.clip, options.memory, options.plain))
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         print("\n".join(speed_rows(options.clip, options.frames, folder)), flush=True)
-        print("\n| frames at 4K | peak memory MB |\n|---|---|")
+        print("\n| frames at 4K | peak MB, decoded and encoded alone | peak MB, composited |\n|---|---|---|")
         for times in (1, max(1, options.long // options.frames)):
             print(memory_row(folder / "3840.mp4", times), flush=True)
         print("\n| null test in ffv1 | mean, codes | 99.9th percentile | largest | outside the same |\n|---|---|---|---|---|")

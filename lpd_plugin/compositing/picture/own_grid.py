@@ -190,9 +190,10 @@ def _pieces(weight: np.ndarray, rect: Rect, strip: Rect) -> Iterator[Rect]:
     columns = np.flatnonzero(cv2.reduce(weight[strip.slices(rect)], 0, cv2.REDUCE_MAX)[0] > 0)
     if not len(columns):
         return
-    breaks = np.flatnonzero(np.diff(columns) > GAP)
-    begins, ends = columns[np.r_[0, breaks + 1]], columns[np.r_[breaks, len(columns) - 1]] + 1
-    for begin, end in zip(begins.tolist(), ends.tolist()):
+    first, last = int(columns[0]), int(columns[-1])
+    breaks = np.flatnonzero(np.diff(columns) > GAP) if last - first >= len(columns) else columns[:0]
+    begins, ends = [first, *columns[breaks + 1].tolist()], [*(columns[breaks] + 1).tolist(), last + 1]
+    for begin, end in zip(begins, ends):
         yield aligned(Rect(rect.left + begin, strip.top, rect.left + end, strip.bottom), rect)
 
 
