@@ -72,7 +72,7 @@ def test_where_old_and_new_head_differ_the_plate_shows(scene, plate):
 
 
 def test_light_that_changed_since_is_followed(scene, plate):
-    dimmed = BatchClip((np.stack([scene.clip._array(i) for i in (20,)]) * 0.85).astype(np.uint8))
+    dimmed = BatchClip((np.stack([scene.clip.integers(i) for i in (20,)]) * 0.85).astype(np.uint8))
     track = fixed_track([0.0], scene.track.centre[20], 256, SIZE)
     box = track.box(0)
     picture = next(dimmed.frames()).picture

@@ -24,7 +24,7 @@ from .planes import bit_depth
 os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its settings to the terminal otherwise
 
 
-LOOKAHEAD_BYTES = 160 << 20
+LOOKAHEAD_BYTES = 190 << 20
 USUAL_LOOKAHEAD, FEWEST_AHEAD = 30, 5  # pictures; of the presets in use, and what B-frames need
 
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from ...errors import BadInput
+from ...freed_memory import give_back_freed
 from ...reenactment.heads import Head, Heads
 from ...video.clip import Clip, Frame
 from ...video.track import CropBox, Track
@@ -136,7 +137,9 @@ class Dressing:
         fit = measure_placement((m.person, m.head.matte) for m in moments) if options.fit else Fit()
         colours = ((m.time, m.crop, m.person, m.head.rgb, m.head.matte) for m in moments)
         transfer = measure_transfer(colours) if options.colour else None
-        return _Measured(fit, transfer, self._texture(moments) if options.texture is not None else None)
+        texture = self._texture(moments) if options.texture is not None else None
+        give_back_freed()
+        return _Measured(fit, transfer, texture)
 
     def _texture(self, moments: list[_Moment]) -> Texture | None:
         info = self.timeline.footage.info

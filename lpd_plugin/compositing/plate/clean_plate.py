@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...freed_memory import give_back_freed
 from ...progress import Progress
 from ...video.clip import Clip
 from ...video.track import Track
@@ -30,7 +31,10 @@ def plate_for(
     if own is not None:
         return own_plate(own, clip)
     plate = clean_plate(clip, track, head_matte, samples, progress)
-    return with_grain(plate, clip, track) if grain and track.present.any() else plate
+    if grain and track.present.any():
+        plate = with_grain(plate, clip, track)
+    give_back_freed()
+    return plate
 
 
 def clean_plate(

@@ -108,7 +108,7 @@ class Samples:
         kinds = np.full((height, width), HEAD, np.uint8)
         # One stray sample is more often a matte's mistake than a view of the background.
         enough = 2 if count >= 12 else 1
-        rows = max(1, (16 << 20) // max(1, count * width * 12))
+        rows = max(1, (4 << 20) // max(1, count * width * 12))
         for top in range(0, height, rows):
             part = slice(top, top + rows)
             values = torch.from_numpy(self.rgb[:count, part].astype(np.float32))
