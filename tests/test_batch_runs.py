@@ -15,7 +15,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from batch_media import Bench, write_jobs
+from batch_media import Bench, bury_everyone, write_jobs
 from clip_makers import same_picture
 from rich.console import Console
 
@@ -26,7 +26,7 @@ from lpd_plugin.batch.run import prepare
 from lpd_plugin.batch.worker import Patience
 from lpd_plugin.cli.batch_table import LiveTable
 from lpd_plugin.cli.main import main
-from lpd_plugin.errors import BadInput
+from lpd_plugin.errors import BadInput, WorkFailed
 from lpd_plugin.video.open import open_clip
 
 
@@ -103,8 +103,7 @@ def test_an_end_between_a_name_and_the_note_of_it_costs_no_second_render(clip, t
     made = tmp_path / "w" / "out" / "talk.mkv"
     before = made.stat().st_mtime_ns
     monkeypatch.undo()
-    with bench.state.write() as db:
-        db.execute("UPDATE workers SET born = 'before'")  # that process is no more
+    bury_everyone(bench.folder)
     again = Bench(tmp_path / "w" / "jobs.yaml")
     (outcome,) = again.run().values()
     assert outcome["state"] == "done" and made.stat().st_mtime_ns == before and outcome["thumbnails"]
@@ -217,21 +216,26 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_is_the_reason_and_the_same_batch_goes_on_when_there_is_room(clip, tmp_path, small_disk):
-    disk = small_disk("small", "size=1400k")
+    disk = small_disk("small", "size=2200k")
     path = write_jobs(tmp_path / "w", [{"set": {"clip": str(clip)}}], folder=str(disk))
     filler = disk / "filler"
-    filler.write_bytes(bytes(700_000))
+    filler.write_bytes(bytes(1_300_000))
 
     def attempt() -> dict:
         bench = Bench(path, patience=Patience(1, 0.0), folder=disk / ".lpd-batch")
-        outcome = bench.run()["talk.mkv"]
-        bench.state.close()
-        return outcome
+        try:
+            return bench.run()["talk.mkv"]
+        finally:
+            bench.state.close()
 
-    outcome = attempt()
+    try:
+        outcome = attempt()
+    except WorkFailed as error:  # no room even for a note of what became of the job: the batch ends
+        outcome = {"state": "failed", "reason": str(error)}
     assert outcome["state"] == "failed" and "is full" in outcome["reason"], outcome
     assert not (disk / "talk.mkv").exists() and not list(disk.rglob("*.part*"))
     filler.unlink()
+    bury_everyone(disk / ".lpd-batch")
     outcome = attempt()
     assert outcome["state"] == "done" and len(open_clip(disk / "talk.mkv").timestamps()) == 40
 

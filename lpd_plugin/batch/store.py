@@ -39,13 +39,14 @@ class Store:
     """
 
     def __init__(self, path: Path, durable: bool = True):
-        """durable: what is written outlasts a loss of power, which costs a wait for the disk."""
+        """durable: what is written outlasts a loss of power at once, which costs a wait for the disk; else only the file stays
+        whole."""
         self.path = path
         with self._named(BadInput):
             self._db = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
+            self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             if not self._ready():
                 with self.write() as db:
                     for statement in _SCHEMA.read_text(encoding="utf-8").split(";\n"):
