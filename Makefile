@@ -13,8 +13,10 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/lpd demo --folder demo
 
+# One process a core, up to four, each with one thread: more threads than cores make torch several times as slow.
+test: export OMP_NUM_THREADS = 1
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

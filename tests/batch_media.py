@@ -125,3 +125,9 @@ def kill_all(process: subprocess.Popen, folder: Path, workers: bool = True) -> N
 
 def report_of(path: Path) -> dict:
     return json.loads((path.parent / "out" / "report.json").read_text(encoding="utf-8"))
+
+
+def one_job(tmp_path: Path, clip: Path, **job) -> Path:
+    """A list of one job with this clip."""
+    values = {"clip": str(clip)} | job.pop("set", {})
+    return write_jobs(tmp_path / "w", [{"set": values} | job])

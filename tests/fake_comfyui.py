@@ -9,6 +9,7 @@ import dataclasses
 import os
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -133,24 +134,7 @@ class Host:
             raise InterruptProcessingException
 
 
-def install(monkeypatch, folder: Path, schema: type = NewerSchema) -> Host:
-    """Put a host into sys.modules for one test."""
-    host = Host(folder)
-    widget = {"default": None}
-    number = {**widget, "min": None, "max": None, "step": None}
-    io = SimpleNamespace(
-        Schema=schema,
-        ComfyNode=ComfyNode,
-        NodeOutput=NodeOutput,
-        Custom=socket,
-        Hidden=SimpleNamespace(prompt="PROMPT", unique_id="UNIQUE_ID"),
-        Int=socket("INT", **number, control_after_generate=None),
-        Float=socket("FLOAT", **number),
-        Boolean=socket("BOOLEAN", **widget),
-        String=socket("STRING", **widget, multiline=False),
-        Combo=socket("COMBO", **widget, options=None),
-    )
-
+def _progress_bars(host: Host) -> type:
     class ProgressBar:
         def __init__(self, total, node_id=None):
             self.steps: list[tuple] = []
@@ -159,10 +143,17 @@ def install(monkeypatch, folder: Path, schema: type = NewerSchema) -> Host:
         def update_absolute(self, value, total=None, preview=None):
             self.steps.append((value, total) if preview is None else (value, total, preview))
 
-    def device(name):
-        import torch  # not at the top, for processes that only load the pack
+    return ProgressBar
 
-        return torch.device(name)
+
+def _device(name):
+    import torch  # not at the top, for processes that only load the pack
+
+    return torch.device(name)
+
+
+def _paths(host: Host) -> dict:
+    """What `folder_paths` holds."""
 
     def annotated_filepath(name):
         for kind, path in host.folders.items():
@@ -181,15 +172,45 @@ def install(monkeypatch, folder: Path, schema: type = NewerSchema) -> Host:
     def get_full_path(name, file):
         return next((os.path.join(path, file) for path in host.model_folders[name][0] if os.path.isfile(os.path.join(path, file))), None)
 
+    return {
+        "annotated_filepath": annotated_filepath,
+        "models_dir": str(host.models),
+        "folder_names_and_paths": host.model_folders,
+        "add_model_folder_path": add_model_folder_path,
+        "get_filename_list": listed,
+        "get_full_path": get_full_path,
+        "get_folder_paths": lambda name: host.model_folders[name][0],
+        **{f"get_{name}_directory": (lambda path=path: str(path)) for name, path in host.folders.items()},
+    }
+
+
+def install(monkeypatch, folder: Path, schema: type = NewerSchema) -> Host:
+    """Put a host into sys.modules for one test."""
+    host = Host(folder)
+    widget = {"default": None}
+    number = {**widget, "min": None, "max": None, "step": None}
+    io = SimpleNamespace(
+        Schema=schema,
+        ComfyNode=ComfyNode,
+        NodeOutput=NodeOutput,
+        Custom=socket,
+        Hidden=SimpleNamespace(prompt="PROMPT", unique_id="UNIQUE_ID"),
+        Int=socket("INT", **number, control_after_generate=None),
+        Float=socket("FLOAT", **number),
+        Boolean=socket("BOOLEAN", **widget),
+        String=socket("STRING", **widget, multiline=False),
+        Combo=socket("COMBO", **widget, options=None),
+    )
+
     modules = {
         "comfy": {},
-        "comfy.utils": {"ProgressBar": ProgressBar},
+        "comfy.utils": {"ProgressBar": _progress_bars(host)},
         "comfy.cli_args": {"args": host},
         "comfy.model_management": {
             "InterruptProcessingException": InterruptProcessingException,
             "throw_exception_if_processing_interrupted": host.check,
-            "get_torch_device": lambda: device(host.device),
-            "unet_offload_device": lambda: device("cpu"),
+            "get_torch_device": lambda: _device(host.device),
+            "unet_offload_device": lambda: _device("cpu"),
             "load_models_gpu": lambda patchers: host.brought.extend(patcher.model for patcher in patchers),
         },
         "comfy.model_patcher": {"ModelPatcher": ModelPatcher},
@@ -197,16 +218,7 @@ def install(monkeypatch, folder: Path, schema: type = NewerSchema) -> Host:
         "comfy_api.latest": {"io": io},
         "comfy_api.input": {"VideoInput": VideoInput},
         "comfy_api.util": {"VideoComponents": VideoComponents},
-        "folder_paths": {
-            "annotated_filepath": annotated_filepath,
-            "models_dir": str(host.models),
-            "folder_names_and_paths": host.model_folders,
-            "add_model_folder_path": add_model_folder_path,
-            "get_filename_list": listed,
-            "get_full_path": get_full_path,
-            "get_folder_paths": lambda name: host.model_folders[name][0],
-            **{f"get_{name}_directory": (lambda path=path: str(path)) for name, path in host.folders.items()},
-        },
+        "folder_paths": _paths(host),
         "nodes": {"NODE_CLASS_MAPPINGS": "the host's, not ours"},
     }
     for name, content in modules.items():
@@ -223,3 +235,16 @@ def forget_adapter(monkeypatch) -> None:
     """Let the adapter be imported anew against the host just installed, and be gone after the test."""
     for name in [name for name in sys.modules if name.startswith("lpd_plugin.nodes.host")]:
         monkeypatch.delitem(sys.modules, name)
+
+
+def hosted(monkeypatch, folder: Path) -> Iterator[Host]:
+    """For a fixture: a host in `folder` with our pack loaded in it, both gone after the test."""
+    from lpd_plugin.graph.registry import nodes_package
+
+    folder.mkdir(exist_ok=True)
+    host = install(monkeypatch, folder)
+    forget_adapter(monkeypatch)
+    nodes_package()
+    yield host
+    for name in [name for name in sys.modules if name.startswith("lpd_plugin.nodes.host")]:
+        del sys.modules[name]

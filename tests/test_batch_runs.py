@@ -6,7 +6,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -15,7 +14,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from batch_media import Bench, bury_everyone, write_jobs
+from batch_media import Bench, bury_everyone, one_job, write_jobs
 from clip_makers import same_picture
 from rich.console import Console
 
@@ -23,21 +22,15 @@ from lpd_plugin.batch import targets
 from lpd_plugin.batch.parts import parsed_part, render_part
 from lpd_plugin.batch.report.write import write_report
 from lpd_plugin.batch.run import prepare
-from lpd_plugin.batch.worker import Patience
 from lpd_plugin.cli.batch_table import LiveTable
 from lpd_plugin.cli.main import main
-from lpd_plugin.errors import BadInput, WorkFailed
+from lpd_plugin.errors import BadInput
 from lpd_plugin.video.open import open_clip
 
 
 @pytest.fixture
 def clip(make_clip) -> Path:
     return make_clip("talk.mp4", count=40)
-
-
-def one_job(tmp_path, clip, **job) -> Path:
-    values = {"clip": str(clip)} | job.pop("set", {})
-    return write_jobs(tmp_path / "w", [{"set": values} | job])
 
 
 def test_a_job_gives_the_frames_times_and_metadata_of_a_render_without_a_batch(clip, tmp_path):
@@ -169,19 +162,6 @@ def test_a_name_that_cannot_be_written_is_named_before_any_frame_is_rendered(cli
     assert not [event for event in bench.state.events() if event["kind"] == "segment"] and len(outcome["reason"]) < 600
 
 
-def test_a_read_only_folder_is_named(clip, tmp_path, small_disk):
-    locked = small_disk("readonly", "ro,size=1m")
-    (outcome,) = Bench(one_job(tmp_path, clip, output=str(locked / "a.mkv"))).run().values()
-    assert outcome["state"] == "failed" and "cannot be written to" in outcome["reason"]
-
-
-def test_a_file_for_another_disk_than_the_batchs_gets_its_name_in_one_step_too(clip, tmp_path, small_disk):
-    disk = small_disk("other", "size=8m")
-    (outcome,) = Bench(one_job(tmp_path, clip, output=str(disk / "talk.mkv"))).run().values()
-    assert outcome["state"] == "done", outcome["reason"]
-    assert [file.name for file in disk.iterdir()] == ["talk.mkv"] and len(open_clip(disk / "talk.mkv").timestamps()) == 40
-
-
 def test_the_live_table_shows_what_is_at_work_and_what_failed(make_clip, tmp_path):
     clips = [str(make_clip(f"{n}.mp4", count=40)) for n in range(2)]
     bench = Bench(write_jobs(tmp_path / "w", [{"set": {"clip": "missing.mp4"}}, {"each": {"clip": clips}}]))
@@ -194,50 +174,6 @@ def test_the_live_table_shows_what_is_at_work_and_what_failed(make_clip, tmp_pat
     shown = table.console.export_text()
     assert all(f"1 {word}" in shown for word in ("failed", "running", "waiting"))
     assert "16/40" in shown and "missing.mp4 does not exist" in shown
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """Mounts a file system in memory; skips where that is not allowed."""
-    mounted = []
-
-    def mount(name: str, options: str) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "-l", str(folder)], check=False)
-
-
-def test_a_full_disk_is_the_reason_and_the_same_batch_goes_on_when_there_is_room(clip, tmp_path, small_disk):
-    disk = small_disk("small", "size=2200k")
-    path = write_jobs(tmp_path / "w", [{"set": {"clip": str(clip)}}], folder=str(disk))
-    filler = disk / "filler"
-    filler.write_bytes(bytes(1_300_000))
-
-    def attempt() -> dict:
-        bench = Bench(path, patience=Patience(1, 0.0), folder=disk / ".lpd-batch")
-        try:
-            return bench.run()["talk.mkv"]
-        finally:
-            bench.state.close()
-
-    try:
-        outcome = attempt()
-    except WorkFailed as error:  # no room even for a note of what became of the job: the batch ends
-        outcome = {"state": "failed", "reason": str(error)}
-    assert outcome["state"] == "failed" and "is full" in outcome["reason"], outcome
-    assert not (disk / "talk.mkv").exists() and not list(disk.rglob("*.part*"))
-    filler.unlink()
-    bury_everyone(disk / ".lpd-batch")
-    outcome = attempt()
-    assert outcome["state"] == "done" and len(open_clip(disk / "talk.mkv").timestamps()) == 40
 
 
 def test_half_written_files_of_the_dead_are_cleared_away_and_those_of_the_living_are_not(clip, tmp_path):

@@ -18,7 +18,6 @@ import torch
 from lpd_plugin.errors import BadInput
 from lpd_plugin.graph import types
 from lpd_plugin.graph.node import Input, Node, Output
-from lpd_plugin.graph.registry import nodes_package
 from lpd_plugin.video.batch_clip import BatchClip
 from lpd_plugin.video.clip import Clip, Frame
 from lpd_plugin.video.file_clip import FileClip
@@ -26,14 +25,7 @@ from lpd_plugin.video.file_clip import FileClip
 
 @pytest.fixture
 def host(monkeypatch, tmp_path):
-    folder = tmp_path / "host"
-    folder.mkdir()
-    host = fake_comfyui.install(monkeypatch, folder)
-    fake_comfyui.forget_adapter(monkeypatch)
-    nodes_package()
-    yield host
-    for name in [name for name in sys.modules if name.startswith("lpd_plugin.nodes.host")]:
-        del sys.modules[name]
+    yield from fake_comfyui.hosted(monkeypatch, tmp_path / "host")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import hashlib
 import importlib
-import sys
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -16,7 +15,6 @@ import pytest
 
 from lpd_plugin.graph import types
 from lpd_plugin.graph.node import Input, Node, Output
-from lpd_plugin.graph.registry import nodes_package
 from lpd_plugin.reenactment.heads import Head, Heads
 from lpd_plugin.video.clip import Clip, Frame
 from lpd_plugin.video.colour import converted
@@ -26,12 +24,7 @@ from lpd_plugin.video.planes import plane_views
 
 @pytest.fixture
 def host(monkeypatch, tmp_path):
-    host = fake_comfyui.install(monkeypatch, tmp_path)
-    fake_comfyui.forget_adapter(monkeypatch)
-    nodes_package()
-    yield host
-    for name in [name for name in sys.modules if name.startswith("lpd_plugin.nodes.host")]:
-        del sys.modules[name]
+    yield from fake_comfyui.hosted(monkeypatch, tmp_path)
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def test_the_cameras_way_is_found_beside_the_head(scene):
 
 def test_a_cut_begins_another_shot(scene, astronaut):
     other = cv2.resize(next(open_clip(astronaut).frames()).rgb(), (640, 400))
-    frames = [scene.clip._array(i) for i in range(6)] + [other] * 5
+    frames = [scene.clip.integers(i) for i in range(6)] + [other] * 5
     clip = BatchClip(np.stack(frames))
     track = fixed_track(clip.timestamps(), (320, 228), 256, (640, 400), absent=range(6, 11))
     assert camera_path(clip, track, Progress()).shots() == [(0, 6), (6, 11)]
@@ -120,7 +120,7 @@ def test_with_the_head_removed_the_frames_are_the_background(scene, plate):
     left = scene.left[18]
     face = np.s_[130:270, left + 60 : left + 200]
     seen = scene.seen(4, 18)[face]
-    before = np.abs(scene.clip._array(18)[face] / 255.0 - scene.truth_at(18)[face])[seen].mean() * 255
+    before = np.abs(scene.clip.integers(18)[face] / 255.0 - scene.truth_at(18)[face])[seen].mean() * 255
     after = np.abs(frame.rgb()[face] / 255.0 - scene.truth_at(18)[face])[seen].mean() * 255
     assert seen.mean() > 0.3
     assert after < 9

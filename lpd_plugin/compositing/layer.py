@@ -17,10 +17,9 @@ from .head.dressing import AROUND, Drawn, Dressing, shown_strips
 from .matte.edge import EdgeOptions, fall_off, refine_matte, region_weight
 from .picture.components import components_of
 from .picture.own_grid import Noise, OwnLayer, blend_layers
-from .picture.region import Rect, blend_region, box_rect, read_region
-from .picture.square import MATTE_SIDE
-from .plate.plate import rect_common
-from .scene import Ground, Scene, drawn_extent, drawn_small
+from .picture.region import Rect, blend_region, box_rect, read_region, rect_common
+from .picture.square import MATTE_SIDE, drawn_extent, drawn_small
+from .scene import Ground, Scene
 from .seamless import met
 
 COARSE = 4  # pixels a side that are one pixel of what is measured

@@ -20,10 +20,10 @@ from .picture.components import components_of
 from .picture.look import Look, look_at
 from .picture.own_grid import Grid, OwnCodes, luma_codes, own_changes, places_of, taken, to_codes
 from .picture.reduced import read_reduced
-from .picture.region import Rect, read_region
-from .picture.square import MATTE_SIDE, HeadMatte
+from .picture.region import EMPTY, Rect, read_region, rect_common
+from .picture.square import MATTE_SIDE, HeadMatte, drawn_extent, drawn_small, grown_matte
 from .plate.fill import fill_smoothly, push_pull, small_size
-from .plate.plate import EMPTY, Plate, rect_common
+from .plate.plate import Plate
 from .plate.reach import ABOVE, BESIDE, SIDE_BOTTOM, WIDE_SIDE, goes_beyond, reach_box, reach_rect, reaching_mattes, square_part
 
 # Shares of the square's side: how far around the original head's matte its hair and blur are replaced, and
@@ -269,7 +269,7 @@ def scenes_of(
 def _scene(
     look: Look, picture: av.VideoFrame, matte: np.ndarray, plate: Plate | None, index: int, edge: EdgeOptions
 ) -> Scene:
-    removed = cv2.GaussianBlur(_grown(matte, REPLACED * MATTE_SIDE), (0, 0), REPLACED * MATTE_SIDE / 2)
+    removed = cv2.GaussianBlur(grown_matte(matte, REPLACED * MATTE_SIDE), (0, 0), REPLACED * MATTE_SIDE / 2)
     removed = np.clip((removed - FAINT) / (1 - FAINT), 0, 1)
     neck = neck_of(square_part(matte))
     if edge.region == "head":
@@ -283,31 +283,6 @@ def _scene(
     return Scene(look, rect, picture, matte, neck, removed, known, plate, index, edge)
 
 
-def _grown(matte: np.ndarray, pixels: float) -> np.ndarray:
-    """As `shift_edge`, in steps of 1/255: four times as fast, and it is blurred afterwards."""
-    low = int(pixels)
-    sizes = [cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2) for radius in (low, low + 1)]
-    one, other = (cv2.dilate(cv2.convertScaleAbs(matte, alpha=255), disc) for disc in sizes)
-    part = pixels - low
-    return cv2.addWeighted(one, (1 - part) / 255, other, part / 255, 0, dtype=cv2.CV_32F)
-
-
-def drawn_extent(mask: np.ndarray, box: CropBox, within: Rect) -> Rect:
-    """The rectangle around what a mask (S, S) of the square `box` shows, drawn on the footage's pixels, and a little more;
-    may be empty."""
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    if not width:
-        return EMPTY
-    # Drawn smoothly, a pixel of the matte reaches to its neighbours but two.
-    step, more = box.side / mask.shape[0], 3
-    around = Rect(
-        int(np.floor(box.left + (x - more) * step)), int(np.floor(box.top + (y - more) * step)),
-        int(np.ceil(box.left + (x + width + more) * step)), int(np.ceil(box.top + (y + height + more) * step)),
-    )  # fmt: skip
-    common = rect_common(around, within)
-    return EMPTY if common.empty else common
-
-
 def _on_grid(rect: Rect, step: int) -> Rect:
     """The largest part of a rectangle on multiples of `step`, where the same footage and plate give the same averages at
     every frame."""
@@ -316,33 +291,17 @@ def _on_grid(rect: Rect, step: int) -> Rect:
     return Rect(left, top, right, bottom)
 
 
-def drawn_small(mask: np.ndarray, box: CropBox, rect: Rect, size: tuple[int, int]) -> np.ndarray:
-    """A mask or picture (S, S, ...) of the square `box` over `rect`, drawn on `size` (width, height) pixels."""
-    scale, across, down = mask.shape[0] / box.side, rect.width / size[0], rect.height / size[1]
-    to_square = np.array([
-        [scale * across, 0, (rect.left + across / 2 - box.left) * scale - 0.5],
-        [0, scale * down, (rect.top + down / 2 - box.top) * scale - 0.5],
-    ])  # fmt: skip
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(mask, to_square, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-
-
 def _changing(look: Look, grown: np.ndarray, size: tuple[int, int]) -> Rect:
     """The square's rectangle and as much of its reach as the original head's removal touches."""
-    wide, reach = reach_box(look.box), reach_rect(look.box, *size)
-    rows = round(grown.shape[0] * (1 - (1 - SIDE_BOTTOM - BEYOND) * look.box.side / wide.side))
-    touched = grown[:rows] > 0
-    across, down = np.flatnonzero(touched.any(0)), np.flatnonzero(touched.any(1))
-    if not len(across):
+    wide = reach_box(look.box)
+    above = round(grown.shape[0] * (1 - (1 - SIDE_BOTTOM - BEYOND) * look.box.side / wide.side))
+    touched = grown > 0
+    touched[above:] = False
+    around = drawn_extent(touched, wide, reach_rect(look.box, *size))
+    if around.empty:
         return look.rect
-    step = wide.side / grown.shape[0]
-    # Drawn smoothly, a pixel of the matte reaches to its neighbours but two.
-    around = Rect(
-        int(wide.left + (across[0] - 3) * step), int(wide.top + (down[0] - 3) * step),
-        int(wide.left + (across[-1] + 4) * step) + 1, int(wide.top + (down[-1] + 4) * step) + 1,
-    )  # fmt: skip
     both = look.rect.union(around)
-    return Rect(max(both.left, reach.left), max(both.top, reach.top), min(both.right, reach.right), look.rect.bottom)
+    return Rect(both.left, both.top, both.right, look.rect.bottom)
 
 
 def _close(removal: np.ndarray, part: Rect, rect: Rect, size: tuple[int, int]) -> None:

@@ -102,16 +102,10 @@ class SegmentWriter:
         encoding = Encoding(
             self.clip, os.fspath(path), self.format, self.tags, self._time_base, self._container, ENCODER_THREADS
         )
-        try:
+        with _on_the_disk(encoding, path):
             for frame in frames:
                 encoding.add(frame)
             encoding.finish(self.end_of(segment.stop - 1))
-        except BaseException:
-            with contextlib.suppress(OSError, av.FFmpegError):
-                encoding.close()
-            raise
-        with open(path, "rb+") as file:
-            os.fsync(file.fileno())
         return encoding.frames
 
     def _write_images(self, segment: Segment, frames: Iterator[Frame], folder: Path) -> int:
@@ -141,19 +135,13 @@ class SegmentWriter:
         more = _SAME_AGAIN.get(self.format.container, {})
         fmt = replace(self.format, container_options={**self.format.container_options, **more})
         encoding = Encoding(self.clip, os.fspath(path), fmt, self.tags, self._time_base, threads=ENCODER_THREADS)
-        try:
+        with _on_the_disk(encoding, path):
             packets = (packet for segment in segments for packet in _packets(segment))
             for position, packet in enumerate(progress.track(packets, "joining", len(order))):
                 number = order[position]
                 end = self.end_of(number)
                 encoding.add_packet(packet, self.times[number], decode[position], end - self.times[number], self.end_of(position))
             encoding.finish_packets()
-        except BaseException:
-            with contextlib.suppress(OSError, av.FFmpegError):
-                encoding.close()
-            raise
-        with open(path, "rb+") as file:
-            os.fsync(file.fileno())
         return encoding.notes
 
     def _join_images(self, segments: Sequence[Path], path: Path) -> list[str]:
@@ -168,6 +156,19 @@ class SegmentWriter:
         for file in files:
             _linked(file, path / file.name)
         return [*encoder.notes, *sequence_notes(self.clip, self.first_number)]
+
+
+@contextlib.contextmanager
+def _on_the_disk(encoding: Encoding, path: Path) -> Iterator[None]:
+    """What is finished in the block outlasts a loss of power after it; what fails is closed."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError, av.FFmpegError):
+            encoding.close()
+        raise
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 def decode_times(order: Sequence[int], times: Sequence[Fraction]) -> list[Fraction]:

@@ -15,7 +15,7 @@ import numpy as np
 from ...errors import BadInput
 from ...freed_memory import give_back_freed
 from ...reenactment.heads import Head, Heads
-from ...video.clip import Clip, Frame
+from ...video.clip import Frame
 from ...video.track import CropBox, Track
 from ..matte.edge import smoothstep
 from ..matte.stable_heads import StableHeads
@@ -23,10 +23,9 @@ from ..matte.steady_track import steadied
 from ..picture.components import Components
 from ..picture.look import frames_at, look_at, person_mattes
 from ..picture.own_grid import Grid, Noise, OwnCodes, places_of, to_codes
-from ..picture.region import Rect
+from ..picture.region import Rect, rect_common
 from ..picture.square import HeadMatte
 from ..plate.fill import push_pull
-from ..plate.plate import rect_common
 from ..timeline import Timeline
 from .colour_match import ColourTransfer, measure_transfer, probe_frames
 from .detail import DetailBank

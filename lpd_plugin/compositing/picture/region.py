@@ -54,6 +54,17 @@ class Rect(NamedTuple):
         return slice(self.top - y, self.bottom - y), slice(self.left - x, self.right - x)
 
 
+EMPTY = Rect(0, 0, 0, 0)
+
+
+def rect_common(one: Rect, other: Rect) -> Rect:
+    """What two rectangles share; may be empty."""
+    return Rect(
+        max(one.left, other.left), max(one.top, other.top),
+        min(one.right, other.right), min(one.bottom, other.bottom),
+    )  # fmt: skip
+
+
 def box_rect(box: CropBox, width: int, height: int) -> Rect:
     """The whole pixels that a crop square touches, inside a picture of that size; may be empty."""
     edge = 1e-3  # float32 tracks: a square on whole pixels must not spill into the next one

@@ -20,12 +20,12 @@ import numpy as np
 from ...video.clip import Clip
 from ...video.track import Track
 from ..matte.edge import smoothstep
-from ..picture.region import Rect
+from ..picture.region import EMPTY, Rect, rect_common
 from ..picture.square import HeadMatte
 from .alignment import mapped_rect, pixel_map
 from .camera_path import STRIDE, CameraPath
 from .fill import fill_smoothly
-from .plate import EMPTY, Plate, rect_common
+from .plate import Plate
 from .reach import reach_rect
 from .samples import BACKGROUND, HEAD, Samples
 from .seen_frames import SeenFrames, within

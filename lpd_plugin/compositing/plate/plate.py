@@ -13,18 +13,7 @@ import torch
 from ...video.track import Track
 from ..picture.components import Components
 from ..picture.own_grid import places_of, read_own_codes
-from ..picture.region import Rect
-
-
-EMPTY = Rect(0, 0, 0, 0)
-
-
-def rect_common(one: Rect, other: Rect) -> Rect:
-    """What two rectangles share; may be empty."""
-    return Rect(
-        max(one.left, other.left), max(one.top, other.top),
-        min(one.right, other.right), min(one.bottom, other.bottom),
-    )  # fmt: skip
+from ..picture.region import EMPTY, Rect, rect_common
 
 
 class Plate(ABC):

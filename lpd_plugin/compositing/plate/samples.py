@@ -11,11 +11,10 @@ import torch
 from ...video.track import CropBox, Track
 from ..matte.edge import region_weight, shift_edge
 from ..picture.look import look_at, person_around
-from ..picture.region import Rect
+from ..picture.region import Rect, rect_common
 from ..picture.square import MATTE_SIDE, HeadMatte
 from .fill import fill_smoothly
 from .patch_fill import patch_fill
-from .plate import rect_common
 from .reach import lost_near, reach_box, reaching_mattes
 
 MEMORY = 384 << 20  # bytes for samples of the background, whatever the clip's length and size

@@ -8,10 +8,10 @@ from ...progress import Progress
 from ...video.clip import Clip
 from ...video.track import Track
 from ..picture.look import frames_at
-from ..picture.region import Rect, read_region
+from ..picture.region import EMPTY, Rect, read_region
 from ..picture.square import HeadMatte
 from .camera import CameraReference
-from .plate import EMPTY, StillPlate, empty_plate, plate_digest
+from .plate import StillPlate, empty_plate, plate_digest
 from .reach import reach_rect
 from .samples import People, Samples
 
