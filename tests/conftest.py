@@ -11,7 +11,10 @@ import av
 import pytest
 import torch
 
+from lpd_plugin.allocator import keep_freed
+
 SHARED = Path(__file__).parents[2] / "shared"
+keep_freed()  # as the commands do
 
 
 def packaged(package: str, inside: str) -> Path:

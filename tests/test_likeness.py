@@ -11,16 +11,13 @@ import torch
 from training_runs import two_persons
 
 from lpd_plugin.errors import BadInput
-from lpd_plugin.learning.adaptation.adapt import adaptation_run
-from lpd_plugin.learning.adaptation.config import AdaptationConfig
 from lpd_plugin.learning.likeness_training import LikenessConfig, LikenessTraining
 from lpd_plugin.reenactment.crops import head_crops
-from lpd_plugin.reenactment.identity import encode_identity
 from lpd_plugin.video.crop import crop_square
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.track import CropBox
 from lpd_plugin.video.tracking.tracker import track_head
-from lpd_plugin.weights.files import load_likeness, load_matte, load_model
+from lpd_plugin.weights.files import load_likeness
 from lpd_plugin.whole_files import write_tensors
 
 
@@ -92,16 +89,3 @@ def test_held_out_persons_and_files_that_are_no_recogniser_are_refused(people, t
     write_tensors(tmp_path / "other.safetensors", {"a": torch.zeros(1)}, {})
     with pytest.raises(BadInput, match="is not MobileFaceNet's weights file"):
         LikenessTraining(LikenessConfig(str(tmp_path / "other.safetensors")), people, tmp_path)
-
-
-def test_adapting_to_the_man_makes_strangers_poses_look_more_like_him(man):
-    model, likeness = load_model(), load_likeness()
-    embedding = encode_identity(model, man).embedding
-    with torch.enable_grad(), torch.random.fork_rng():
-        torch.manual_seed(0)
-        run = adaptation_run(model, load_matte(), man, embedding, AdaptationConfig(batch=2, painter_rate=2e-4), likeness=likeness)
-        start = run.measure()
-        for _ in range(32):
-            run.step()
-        end = run.measure()
-    assert end.identity < 0.97 * start.identity and end.pose < 1.05 * start.pose

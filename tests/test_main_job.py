@@ -44,8 +44,8 @@ def short(make_clip) -> Path:
     return make_clip("short.mp4", options={"crf": "5"})
 
 
-def test_footage_re_enacted_keeps_its_frames_times_and_every_sample_out_of_the_composites_reach(short, carphone, tmp_path):
-    output, rendered = reenact(tmp_path, short, carphone, end="hold")
+def test_footage_re_enacted_keeps_its_frames_times_and_every_sample_out_of_the_composites_reach(short, tmp_path):
+    output, rendered = reenact(tmp_path, short, short, end="hold")
     before, after = open_clip(short), open_clip(output)
     assert after.timestamps() == before.timestamps() and rendered.frames == 12
     track, changed = track_head(before), 0
@@ -62,8 +62,8 @@ def test_footage_re_enacted_keeps_its_frames_times_and_every_sample_out_of_the_c
     assert changed > 1000  # and inside, somebody else's head was drawn
 
 
-def test_the_file_says_that_it_is_synthetic_and_holds_a_graph_that_runs_again(short, carphone, tmp_path):
-    output, _ = reenact(tmp_path, short, carphone, end="hold")
+def test_the_file_says_that_it_is_synthetic_and_holds_a_graph_that_runs_again(short, tmp_path):
+    output, _ = reenact(tmp_path, short, short, end="hold")
     with av.open(str(output)) as container:
         tags = {k.lower(): v for k, v in container.metadata.items()}
     assert "ynthetic" in tags["comment"]
@@ -103,9 +103,9 @@ def test_the_contact_sheet_has_a_row_for_everything_and_a_column_a_moment(astron
     assert source.std() > 20 and np.array_equal(source[:, : width // 3], source[:, width // 3 : 2 * (width // 3)])
 
 
-def test_footage_that_loses_its_head_passes_those_frames_through_and_says_which(footage, carphone, tmp_path):
+def test_footage_that_loses_its_head_passes_those_frames_through_and_says_which(footage, short, tmp_path):
     path = footage / "foot_05_face_lost.mp4"
-    output, rendered = reenact(tmp_path, path, carphone, footage_in="2.1", footage_out="3.1", end="loop")
+    output, rendered = reenact(tmp_path, path, short, footage_in="2.1", footage_out="3.1", end="loop")
     assert any("passed through untouched because the footage shows no head" in note for note in rendered.notes)
     before, after = (list(open_clip(*a).frames()) for a in ((path, "2.1", "3.1"), (output,)))
     assert len(before) == len(after)
@@ -117,12 +117,12 @@ def test_footage_that_loses_its_head_passes_those_frames_through_and_says_which(
     ("name", "start", "end"),
     [("foot_03_moving_camera", "1", "1.3"), ("foot_04_two_people", "1", "1.3"), ("foot_07_occlusion_second_person", "0", "1.6")],
 )
-def test_difficult_footage_is_rendered_without_a_crash(footage, carphone, tmp_path, name, start, end):
-    output, rendered = reenact(tmp_path, footage / f"{name}.mp4", carphone, footage_in=start, footage_out=end, end="loop")
+def test_difficult_footage_is_rendered_without_a_crash(footage, short, tmp_path, name, start, end):
+    output, rendered = reenact(tmp_path, footage / f"{name}.mp4", short, footage_in=start, footage_out=end, end="loop")
     assert rendered.frames == len(open_clip(output).timestamps()) >= 7
 
 
-def test_a_cancelled_render_leaves_nothing_behind(short, carphone, tmp_path):
+def test_a_cancelled_render_leaves_nothing_behind(short, tmp_path):
     class Impatient(Progress):
         writing = False
 
@@ -134,39 +134,39 @@ def test_a_cancelled_render_leaves_nothing_behind(short, carphone, tmp_path):
                 raise Cancelled()
 
     with pytest.raises(Cancelled):
-        reenact(tmp_path, short, carphone, Impatient(), end="hold")
+        reenact(tmp_path, short, short, Impatient(), end="hold")
     assert not list(tmp_path.glob("*.mkv")) and not list(tmp_path.glob(".*part*"))
 
 
-def test_what_could_not_be_written_is_refused_before_any_work(short, carphone, tmp_path):
+def test_what_could_not_be_written_is_refused_before_any_work(short, tmp_path):
     class Working(Progress):
         def started(self, task):
             raise AssertionError(f"it began with {task.label}")
 
     with pytest.raises(BadInput, match="folder .* does not exist"):
-        reenact(tmp_path, short, carphone, Working(), output=tmp_path / "nowhere" / "out.mkv")
+        reenact(tmp_path, short, short, Working(), output=tmp_path / "nowhere" / "out.mkv")
     (tmp_path / "out.mkv").write_text("precious")
     with pytest.raises(BadInput, match="exists already"):
-        reenact(tmp_path, short, carphone, Working())
+        reenact(tmp_path, short, short, Working())
     assert (tmp_path / "out.mkv").read_text() == "precious"
 
 
-def test_of_footage_cut_short_what_is_left_is_rendered_and_that_is_said(short, carphone, tmp_path):
+def test_of_footage_cut_short_what_is_left_is_rendered_and_that_is_said(short, tmp_path):
     whole = tmp_path / "whole.mkv"
     write_clip(open_clip(short), whole, "ffv1")
     torn = tmp_path / "torn.mkv"
     torn.write_bytes(whole.read_bytes()[: whole.stat().st_size * 7 // 10])
-    output, rendered = reenact(tmp_path, torn, carphone, end="hold")
+    output, rendered = reenact(tmp_path, torn, short, end="hold")
     assert 5 <= rendered.frames < 12 and open_clip(output).timestamps() == open_clip(torn).timestamps()
     assert any("torn.mkv is damaged or cut short" in note for note in rendered.notes)
 
 
-def test_a_disk_that_fills_up_during_a_render_is_named_and_nothing_is_left(short, carphone, tmp_path):
+def test_a_disk_that_fills_up_during_a_render_is_named_and_nothing_is_left(short, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, limits[1]))  # the kernel refuses to write on
     try:
         with pytest.raises(BadInput, match="the disk of .* is full, so out.mkv was not written"):
-            reenact(tmp_path, short, carphone, end="hold")
+            reenact(tmp_path, short, short, end="hold")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not list(tmp_path.glob("*.mkv")) and not list(tmp_path.glob(".*part*"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.video.batch_clip import BatchClip

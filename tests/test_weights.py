@@ -101,6 +101,23 @@ def test_micro_batches_do_not_change_the_heads(portrait):
     assert max(float(np.abs(a.rgb - b.rgb).max()) for a, b in zip(one, four)) < 1e-4
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+def test_heads_are_the_same_to_the_last_bit_however_many_threads_draw_them(portrait, one_thread, threads):
+    model = load_model()
+    identity, pose = encode_identity(model, portrait), one_pose(model, 9)
+    heads = GeneratedHeads(identity, pose, model, 2)
+    alone = list(heads)
+    torch.set_num_threads(threads)
+    together = iter(heads)
+    drawn = [next(together)]
+    assert torch.get_num_threads() == 1  # of this thread, as long as the others draw
+    drawn += together
+    assert torch.get_num_threads() == threads
+    torch.set_num_threads(1)
+    assert len(alone) == len(drawn) == 9
+    assert all(np.array_equal(a.rgb, b.rgb) and np.array_equal(a.matte, b.matte) for a, b in zip(alone, drawn))
+
+
 def test_an_identity_of_other_weights_is_refused(portrait):
     model = load_model()
     identity = encode_identity(model, portrait)

@@ -7,6 +7,7 @@ import sys
 import click
 
 from .. import __version__
+from ..allocator import keep_freed
 from ..errors import Cancelled, LpdError
 from . import adapt, batch, catalogue, evaluate, prepare, render, training, weights
 
@@ -27,6 +28,7 @@ for part in (render, batch, adapt, catalogue, prepare, training, evaluate, weigh
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; exit codes: 0 done, 1 failed while working, 2 usage or bad input, 130 cancelled."""
+    keep_freed()
     try:
         code = cli.main(arguments, prog_name="lpd", standalone_mode=False)
     except click.UsageError as error:

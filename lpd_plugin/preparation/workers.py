@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import TypeVar
 
+from ..allocator import keep_freed
 from ..errors import Cancelled, LpdError
 from ..learning.stopping import StopRequest
 from ..progress import Progress
@@ -125,6 +126,7 @@ def _serve(connection: Connection, job: Callable) -> None:
     import cv2
     import torch
 
+    keep_freed()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
 
+from ..ahead import worked_ahead
+from ..cores import on_one_core, one_core_here
 from ..errors import WorkFailed
 from ..networks.model import ReenactmentModel
 from ..weights.residency import at_work
@@ -34,6 +39,21 @@ class CarefulDrawing:
         self._drawing: Drawing | None = None
         self._said: set[str] = set()
         self._at_once: int | None = None  # None: as many as are asked for
+        self._making_ready = threading.Lock()
+
+    @contextlib.contextmanager
+    def ahead(self) -> Iterator[Callable[[Callable, Iterable], Iterator]]:
+        """A block in which heads are drawn by threads of their own, each its own heads: gives a function that is called as
+        `map` and whose results are drawn ahead.
+
+        On a CPU by as many threads as torch may use, each on one core, which leaves none waiting for another, and heads are the
+        same however many there are. Before another device by one, which keeps it busy while its heads are composited.
+        """
+        if self._device().type != "cpu":
+            yield partial(worked_ahead, threads=1)
+            return
+        with one_core_here() as free:
+            yield partial(worked_ahead, threads=free if free > 1 else 0, prepare=on_one_core)
 
     def __call__(self, descriptors: np.ndarray) -> list[Head]:
         """Heads of descriptors (B, descriptor_size) float32. Raises `WorkFailed` where not even one can be drawn."""
@@ -47,9 +67,10 @@ class CarefulDrawing:
 
     @torch.inference_mode()
     def _drawn(self, descriptors: np.ndarray) -> list[Head]:
-        at_work(self._model)
-        if self._drawing is None:
-            self._drawing = self._drawing_for(self._identity, self._model)
+        with self._making_ready:
+            at_work(self._model)
+            if self._drawing is None:
+                self._drawing = self._drawing_for(self._identity, self._model)
         device = self._device()
         poses = torch.from_numpy(descriptors).to(device)
         identity = self._identity.embedding.to(device).expand(len(poses), -1)

@@ -79,9 +79,14 @@ class GeneratedHeads(Heads):
         return digest.hexdigest()
 
     def __iter__(self) -> Iterator[Head | None]:
-        for start in range(0, len(self), self.micro_batch):
-            stop = min(start + self.micro_batch, len(self))
-            here = np.flatnonzero(self.pose.present[start:stop])
-            drawn = dict(zip(here, self._draw(self.pose.descriptors[start:stop][here]))) if len(here) else {}
-            for index in range(stop - start):
-                yield drawn.get(index)
+        starts = range(0, len(self), self.micro_batch)
+        with self._draw.ahead() as drawn_ahead:
+            for heads in drawn_ahead(self._batch, starts):
+                yield from heads
+
+    def _batch(self, start: int) -> list[Head | None]:
+        """The micro-batch that begins at a moment."""
+        stop = min(start + self.micro_batch, len(self))
+        here = np.flatnonzero(self.pose.present[start:stop])
+        drawn = dict(zip(here, self._draw(self.pose.descriptors[start:stop][here]))) if len(here) else {}
+        return [drawn.get(index) for index in range(stop - start)]

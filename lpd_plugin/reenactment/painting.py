@@ -13,7 +13,9 @@ from .identity import Identity
 SHARED_BY = 3  # pictures that a moment is painted from, at most
 UNSEEN = 0.03  # a share below which a picture is not worth painting from
 SAME_POSE = 0.05  # mean squared distance, in spreads of the bank: pictures nearer than that are as good as each other
-MICRO_BATCH = 8
+MICRO_BATCH = 8  # of the person's pictures when they are made ready
+PAIRS = {"cpu": 1}  # moments painted from a picture at once: on a CPU each alone, whose layers then stay in its cache
+PAIRS_ELSEWHERE = 32
 
 
 class Painting:
@@ -45,7 +47,8 @@ class Painting:
         moments, rows = shares.nonzero(as_tuple=True)
         side = self.model.configuration.image_size
         painted = torch.zeros(len(poses), 4, side, side, device=poses.device)
-        for moment, row in zip(moments.split(MICRO_BATCH), rows.split(MICRO_BATCH)):
+        pairs = PAIRS.get(poses.device.type, PAIRS_ELSEWHERE)
+        for moment, row in zip(moments.split(pairs), rows.split(pairs)):
             both = torch.cat((self._faces(poses)[moment], self._faces(self.descriptors)[row]), 1)
             result, _, _ = self.painter(drawn[moment], self.drawings[row], self.references(row), both)
             painted.index_add_(0, moment, result * shares[moment, row][:, None, None, None])

@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+from ...allocator import keep_freed
 from ...errors import LpdError
 from ..leases import Heart, leave, register
 from ..performer import Performer, Settings, Status
@@ -20,6 +21,7 @@ UNUSABLE, LATE = 3, 75  # exit codes: the state cannot be used; others took this
 
 def main(options: dict) -> int:
     """options: settings, patience (as those classes have them), worker, device, parent (a process id)."""
+    keep_freed()
     settings, status = Settings(**options["settings"]), Status()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(status, "stopping", True))

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from ...errors import BadInput
-from ...freed_memory import give_back_freed
+from ...allocator import give_back_freed
 from ...reenactment.heads import Head, Heads
 from ...video.clip import Frame
 from ...video.track import CropBox, Track

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...freed_memory import give_back_freed
+from ...allocator import give_back_freed
 from ...progress import Progress
 from ...video.clip import Clip
 from ...video.track import Track
