@@ -36,7 +36,6 @@ from lpd_plugin.compositing.head.texture import TextureOptions
 from lpd_plugin.compositing.layer import Shown
 from lpd_plugin.compositing.matte.edge import EdgeOptions
 from lpd_plugin.compositing.matte.stable_heads import StableHeads
-from lpd_plugin.compositing.picture.region import box_rect
 from lpd_plugin.compositing.plate import reach
 from lpd_plugin.compositing.plate.clean_plate import plate_for
 from lpd_plugin.compositing.views.frame_report import FrameTable, change_outside
@@ -45,6 +44,7 @@ from lpd_plugin.reenactment.mattes import crop_mattes
 from lpd_plugin.video.clip import Clip
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.planes import plane_views
+from lpd_plugin.video.regions.region import box_rect
 from lpd_plugin.video.tracking.tracker import track_head
 from lpd_plugin.video.writer import write_clip
 from lpd_plugin.weights.files import load_matte

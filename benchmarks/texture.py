@@ -29,10 +29,10 @@ from lpd_plugin.compositing.head.grain import Grain, measure_grain
 from lpd_plugin.compositing.head.sharpness import edge_spread, match_sharpness
 from lpd_plugin.compositing.head.texture import Texture, TextureOptions
 from lpd_plugin.compositing.picture.look import Look, frames_at, look_at
-from lpd_plugin.compositing.picture.region import Rect
 from lpd_plugin.compositing.picture.square import square_to_rect
 from lpd_plugin.evaluation.measures import pictures
 from lpd_plugin.video.open import open_clip
+from lpd_plugin.video.regions.region import Rect
 from lpd_plugin.video.track import CropBox
 from lpd_plugin.video.tracking.tracker import track_head
 

@@ -1,4 +1,4 @@
-"""How many cores torch uses in which thread."""
+"""How many cores torch and OpenCV use in which thread."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+import cv2
 import torch
 
 _changing = threading.Lock()
 _here = threading.local()  # depth: how many blocks this thread is in; usual: its number of cores outside of them
+_blocks = {"open": 0, "opencv": 1}  # of all threads, and OpenCV's cores outside of them, which are the whole process's
 
 
 def on_one_core() -> None:
@@ -26,10 +28,10 @@ def on_one_core() -> None:
 
 @contextlib.contextmanager
 def one_core_here() -> Iterator[int]:
-    """Until the block ends, torch computes on one core in this thread, because other threads have the others; gives the number
-    of cores that they may take, 1 where an outer block has given them away already.
+    """Until the block ends, torch computes on one core in this thread, because other threads have the others, and so does OpenCV
+    in all of them; gives the number of cores that they may take, 1 where an outer block has given them away already.
 
-    A layer that is shared between cores waits for the slowest of them: where these work on something else, for long.
+    What is shared between cores waits for the slowest of them: where these work on something else, for long.
     Blocks of one thread may overlap, as those of generators do.
     """
     depth = getattr(_here, "depth", 0)
@@ -38,12 +40,24 @@ def one_core_here() -> Iterator[int]:
         _here.usual = free
         on_one_core()
     _here.depth = depth + 1
+    _count(1)
     try:
         yield free
     finally:
+        _count(-1)
         _here.depth -= 1
         if _here.depth == 0:
             torch.set_num_threads(_here.usual)
+
+
+def _count(change: int) -> None:
+    with _changing:
+        if not _blocks["open"]:
+            _blocks["opencv"] = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+        _blocks["open"] += change
+        if not _blocks["open"]:
+            cv2.setNumThreads(_blocks["opencv"])
 
 
 def _in_a_new_thread(call, *values):

@@ -2,6 +2,7 @@
 
 import threading
 
+import cv2
 import pytest
 import torch
 
@@ -92,17 +93,19 @@ def test_one_core_for_a_thread_leaves_torch_as_it_was_for_all_others(several_cor
 
 def test_blocks_on_one_core_may_overlap_and_the_last_to_end_gives_the_cores_back(several_cores):
     one, other = one_core_here(), one_core_here()
-    assert one.__enter__() == several_cores and torch.get_num_threads() == 1
+    assert one.__enter__() == several_cores and torch.get_num_threads() == cv2.getNumThreads() == 1
     assert other.__enter__() == 1
     one.__exit__(None, None, None)
-    assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == cv2.getNumThreads() == 1
     other.__exit__(None, None, None)
-    assert torch.get_num_threads() == several_cores
+    assert torch.get_num_threads() == cv2.getNumThreads() == several_cores
 
 
 @pytest.fixture
 def several_cores():
-    before = torch.get_num_threads()
+    before = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(3)
+    cv2.setNumThreads(3)
     yield 3
-    torch.set_num_threads(before)
+    torch.set_num_threads(before[0])
+    cv2.setNumThreads(before[1])

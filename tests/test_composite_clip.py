@@ -7,10 +7,9 @@ import pytest
 from composite_media import FlatHeads, fixed_track
 
 from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
-from lpd_plugin.compositing.matte.edge import EdgeOptions
 from lpd_plugin.compositing.head.dressing import HeadOptions
 from lpd_plugin.compositing.head.footage_heads import FootageHeads, nearest_moments
-from lpd_plugin.compositing.picture.region import Rect, box_rect
+from lpd_plugin.compositing.matte.edge import EdgeOptions
 from lpd_plugin.compositing.views.report import Outcome
 from lpd_plugin.errors import BadInput
 from lpd_plugin.reenactment.heads import Head
@@ -18,6 +17,7 @@ from lpd_plugin.video.batch_clip import BatchClip
 from lpd_plugin.video.file_clip import FileClip
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.planes import bit_depth, plane_views, tags_of
+from lpd_plugin.video.regions.region import Rect, box_rect
 from lpd_plugin.video.still_clip import StillClip
 
 WHOLE_SQUARE = CompositeOptions(EdgeOptions(region="square", border=0, feather=0))

@@ -9,12 +9,13 @@ from plate_media import SIZE, KnownScene
 from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
 from lpd_plugin.compositing.matte.edge import EdgeOptions
 from lpd_plugin.compositing.picture.look import look_at, person_mattes
-from lpd_plugin.compositing.plate.clean_plate import clean_plate
-from lpd_plugin.compositing.picture.region import Rect
 from lpd_plugin.compositing.picture.square import typical_person
+from lpd_plugin.compositing.plate.clean_plate import clean_plate
 from lpd_plugin.reenactment.mattes import tidied
 from lpd_plugin.video.batch_clip import BatchClip
+from lpd_plugin.video.regions.region import Rect
 from lpd_plugin.video.track import CropBox
+
 
 @pytest.fixture(scope="module")
 def scene(shared) -> KnownScene:

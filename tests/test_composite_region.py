@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from composite_media import flat_picture, noise_picture
 
-from lpd_plugin.compositing.picture.region import Rect, blend_region, copy_picture, read_region
 from lpd_plugin.errors import BadInput
 from lpd_plugin.video.colour import picture_to_rgb
 from lpd_plugin.video.planes import plane_views, tags_of
+from lpd_plugin.video.regions.region import Rect, blend_region, copy_picture, read_region
 
 FORMATS = [
     "yuv420p", "yuv420p10le", "yuv422p", "yuv422p10le", "yuv444p16le", "yuv411p", "yuv440p", "yuva420p",

@@ -12,10 +12,10 @@ from lpd_plugin.compositing.head.grain import Grain
 from lpd_plugin.compositing.head.sharpness import edge_spread
 from lpd_plugin.compositing.head.texture import Texture, TextureOptions
 from lpd_plugin.compositing.picture.look import Look, frames_at
-from lpd_plugin.compositing.picture.region import Rect, read_region
 from lpd_plugin.compositing.picture.square import square_to_rect
 from lpd_plugin.evaluation.measures import pictures
 from lpd_plugin.video.open import open_clip
+from lpd_plugin.video.regions.region import Rect, read_region
 from lpd_plugin.video.track import CropBox
 
 # Squares of heads in the shared footage: left, top, side.

@@ -17,8 +17,8 @@ from lpd_plugin.compositing.matte.edge import (
     region_weight,
 )
 from lpd_plugin.compositing.matte.neck import TYPICAL_NECK, neck_of
-from lpd_plugin.compositing.picture.region import Rect
 from lpd_plugin.errors import BadInput
+from lpd_plugin.video.regions.region import Rect
 from lpd_plugin.video.track import CropBox
 
 WHOLE = Rect(0, 0, 400, 400)

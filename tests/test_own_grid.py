@@ -12,13 +12,13 @@ from lpd_plugin.compositing.head.footage_heads import FootageHeads
 from lpd_plugin.compositing.head.texture import TextureOptions
 from lpd_plugin.compositing.layer import Paint
 from lpd_plugin.compositing.picture import own_grid
-from lpd_plugin.compositing.picture.components import components_of
 from lpd_plugin.compositing.picture.own_grid import Grid, OwnLayer, blend_layers, places_of, read_own_codes, taken
-from lpd_plugin.compositing.picture.region import Rect, read_region
 from lpd_plugin.compositing.plate.own_plate import own_plate
 from lpd_plugin.reenactment.heads import Head, Heads
 from lpd_plugin.video.file_clip import FileClip
 from lpd_plugin.video.planes import plane_views
+from lpd_plugin.video.regions.components import components_of
+from lpd_plugin.video.regions.region import Rect, read_region
 
 FORMATS = ["yuv420p", "yuv420p10le", "yuv422p10le", "yuv444p16le", "yuv411p", "yuva420p", "gbrp", "gray12le"]
 RECT = Rect(9, 7, 65, 49)

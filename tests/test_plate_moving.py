@@ -9,7 +9,6 @@ from composite_media import fixed_track
 from plate_media import COUNT, KnownScene, creeping, panning
 
 from lpd_plugin.compositing.composite_clip import CompositeClip
-from lpd_plugin.compositing.picture.region import Rect
 from lpd_plugin.compositing.plate.camera_path import camera_path
 from lpd_plugin.compositing.plate.clean_plate import clean_plate
 from lpd_plugin.compositing.plate.moving_camera import MovingPlate
@@ -18,6 +17,7 @@ from lpd_plugin.compositing.plate.still_camera import still_plate
 from lpd_plugin.progress import Progress
 from lpd_plugin.video.batch_clip import BatchClip
 from lpd_plugin.video.open import open_clip
+from lpd_plugin.video.regions.region import Rect
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,7 +11,6 @@ from composite_media import FlatHeads, fixed_track
 from lpd_plugin.compositing.composite_clip import CompositeClip, CompositeOptions
 from lpd_plugin.compositing.matte.edge import EdgeOptions
 from lpd_plugin.compositing.picture.look import look_at
-from lpd_plugin.compositing.picture.region import Rect, box_rect
 from lpd_plugin.compositing.plate.clean_plate import clean_plate, plate_for
 from lpd_plugin.compositing.plate.confidence_clip import ConfidenceClip
 from lpd_plugin.compositing.plate.grainy import GrainyPlate
@@ -24,6 +23,7 @@ from lpd_plugin.graph.registry import node_classes
 from lpd_plugin.video.batch_clip import BatchClip
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.planes import plane_views
+from lpd_plugin.video.regions.region import Rect, box_rect
 from lpd_plugin.weights.files import load_matte
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -18,10 +18,10 @@ from lpd_plugin.compositing.head.texture import (
     region_for_grain,
 )
 from lpd_plugin.compositing.picture.look import Look, frames_at, look_at
-from lpd_plugin.compositing.picture.region import Rect, box_rect, read_region
 from lpd_plugin.errors import BadInput
 from lpd_plugin.reenactment.heads import Head
 from lpd_plugin.video.open import open_clip
+from lpd_plugin.video.regions.region import Rect, box_rect, read_region
 
 # Squares of heads in the shared footage, inside the picture: left, top, side.
 FILMED = {

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from composite_media import FlatHeads, noise_picture
 
-from lpd_plugin.compositing.picture.region import Rect, blend_region, copy_picture
 from lpd_plugin.compositing.views.comparison import GAIN, ComparisonClip, ComparisonOptions
 from lpd_plugin.compositing.views.contact_sheet import CELL, LABEL, contact_sheet
 from lpd_plugin.compositing.views.frame_report import MEASURES, FrameTable, change_outside
@@ -21,6 +20,7 @@ from lpd_plugin.video.batch_clip import BatchClip
 from lpd_plugin.video.clip import Clip, Frame
 from lpd_plugin.video.file_clip import FileClip
 from lpd_plugin.video.planes import plane_views, tags_of
+from lpd_plugin.video.regions.region import Rect, blend_region, copy_picture
 from lpd_plugin.video.still_clip import StillClip
 from lpd_plugin.video.track import CropBox
 

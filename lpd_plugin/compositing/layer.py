@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 
 from ..reenactment.heads import Head
+from ..video.regions.components import components_of
+from ..video.regions.region import Rect, blend_region, box_rect, read_region, rect_common
 from ..video.track import CropBox
 from .head.dressing import AROUND, Drawn, Dressing, shown_strips
 from .matte.edge import EdgeOptions, fall_off, refine_matte, region_weight
-from .picture.components import components_of
 from .picture.own_grid import Noise, OwnLayer, blend_layers
-from .picture.region import Rect, blend_region, box_rect, read_region, rect_common
 from .picture.square import MATTE_SIDE, drawn_extent, drawn_small
 from .scene import Ground, Scene
 from .seamless import met

@@ -10,17 +10,17 @@ import av
 import cv2
 import numpy as np
 
+from ..video.regions.components import components_of
+from ..video.regions.reduced import read_reduced
+from ..video.regions.region import EMPTY, Rect, read_region, rect_common
 from ..video.track import CropBox
 from .head.enlarge import Span, Spread, merged
 from .matte.edge import EdgeOptions, border_falloffs, fall_off, matte_on_rect, region_weight, smoothstep
 from .matte.neck import Neck, neck_of, shoulders_of
 from .matte.original import OriginalMattes
 from .matte.refine import refined
-from .picture.components import components_of
 from .picture.look import Look, look_at
 from .picture.own_grid import Grid, OwnCodes, luma_codes, own_changes, places_of, taken, to_codes
-from .picture.reduced import read_reduced
-from .picture.region import EMPTY, Rect, read_region, rect_common
 from .picture.square import MATTE_SIDE, HeadMatte, drawn_extent, drawn_small, grown_matte
 from .plate.fill import fill_smoothly, push_pull, small_size
 from .plate.plate import Plate

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from ..ahead import worked_ahead
-from ..cores import on_one_core, one_core_here
+from ..ahead import networks_ahead
 from ..errors import WorkFailed
 from ..networks.model import ReenactmentModel
 from ..weights.residency import at_work
@@ -41,19 +38,9 @@ class CarefulDrawing:
         self._at_once: int | None = None  # None: as many as are asked for
         self._making_ready = threading.Lock()
 
-    @contextlib.contextmanager
-    def ahead(self) -> Iterator[Callable[[Callable, Iterable], Iterator]]:
-        """A block in which heads are drawn by threads of their own, each its own heads: gives a function that is called as
-        `map` and whose results are drawn ahead.
-
-        On a CPU by as many threads as torch may use, each on one core, which leaves none waiting for another, and heads are the
-        same however many there are. Before another device by one, which keeps it busy while its heads are composited.
-        """
-        if self._device().type != "cpu":
-            yield partial(worked_ahead, threads=1)
-            return
-        with one_core_here() as free:
-            yield partial(worked_ahead, threads=free if free > 1 else 0, prepare=on_one_core)
+    def ahead(self):
+        """A block in which heads are drawn ahead, see `networks_ahead`."""
+        return networks_ahead(self._device())
 
     def __call__(self, descriptors: np.ndarray) -> list[Head]:
         """Heads of descriptors (B, descriptor_size) float32. Raises `WorkFailed` where not even one can be drawn."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 
+import av
 import numpy as np
 import torch
 
+from ..ahead import networks_ahead
 from ..errors import BadInput
 from ..learning.adaptation.views import farthest_points
 from ..learning.pose_sources import described, descriptor_file
@@ -14,8 +17,9 @@ from ..networks.configurations import LATENT
 from ..networks.model import ReenactmentModel
 from ..progress import Progress
 from ..video.clip import Clip
-from ..video.crop import crop_square
-from ..video.track import Origin, Track
+from ..video.regions.region import box_rect
+from ..video.regions.square import read_square
+from ..video.track import CropBox, Origin, Track
 from ..weights.residency import at_work
 
 CROP_SIZE = 256
@@ -28,7 +32,15 @@ def head_crops(clip: Clip, track: Track, size: int = CROP_SIZE) -> Iterator[np.n
     """One uint8 RGB crop (size, size, 3) per frame, None where the head is absent. Streaming."""
     for frame in clip.frames():
         box = track.box(frame.index) if frame.index < len(track) else None
-        yield None if box is None else crop_square(frame.rgb(), box, size)
+        yield None if box is None else head_crop(frame.picture, box, size)
+
+
+def head_crop(picture: av.VideoFrame, box: CropBox, size: int = CROP_SIZE) -> np.ndarray | None:
+    """The square of a head in a picture, uint8 RGB (size, size, 3), without converting what lies beyond it; None where it is
+    wholly outside. As `crop_square` of the whole picture, give or take a code where the square is made smaller."""
+    if box_rect(box, picture.width, picture.height).empty:
+        return None
+    return np.rint(read_square(picture, box, size).clip(0, 1) * 255).astype(np.uint8)
 
 
 def chosen_crops(
@@ -49,10 +61,16 @@ def chosen_crops(
     stride = -(-total // MOST_LOOKED_AT)
     wanted = [rows[::stride] for rows in wanted]
     places, descriptors = [], []
-    with progress.task("looking for different poses", sum(map(len, wanted))) as task:
+
+    def read(batch: tuple[list[int], np.ndarray]) -> tuple[list[int], np.ndarray]:
+        return batch[0], encode_crops(model, batch[1])
+
+    with (
+        progress.task("looking for different poses", sum(map(len, wanted))) as task,
+        reading_ahead(model) as ahead,
+    ):
         for index, ((clip, track), rows) in enumerate(zip(footage, wanted)):
-            for frames, crops in _batches(_crops_at(clip, track, rows)):
-                values = encode_crops(model, crops)
+            for frames, values in ahead(read, batches(_crops_at(clip, track, rows))):
                 seen = np.isfinite(values).all(1)
                 places += [(index, frame) for frame, there in zip(frames, seen) if there]
                 descriptors.append(values[seen])
@@ -86,6 +104,14 @@ def encode_crops(model: ReenactmentModel, crops: np.ndarray) -> np.ndarray:
     return model.pose_encoder(poses).float().cpu().numpy()
 
 
+def reading_ahead(model: ReenactmentModel) -> contextlib.AbstractContextManager:
+    """A block in which crops are read ahead, see `networks_ahead`; one by one where a package reads them, which may not bear
+    several threads."""
+    if model.configuration.pose_source == LATENT:
+        return networks_ahead(model.generator.constant.device)
+    return contextlib.nullcontext(map)
+
+
 def _worth_looking_at(track: Track) -> np.ndarray:
     """Frames in which the head was seen; bridged gaps, which may show a hand, only where there is nothing else."""
     seen = np.flatnonzero(track.present & (track.origin != Origin.INTERPOLATED))
@@ -113,12 +139,15 @@ def _crops_at(clip: Clip, track: Track, rows: Sequence[int]) -> Iterator[tuple[i
     rows, last = {int(row) for row in rows}, int(max(rows))
     for frame in clip.frames():
         if frame.index in rows:
-            yield frame.index, crop_square(frame.rgb(), track.box(frame.index), CROP_SIZE)
+            crop = head_crop(frame.picture, track.box(frame.index))
+            if crop is not None:
+                yield frame.index, crop
         if frame.index >= last:
             return
 
 
-def _batches(crops: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[list[int], np.ndarray]]:
+def batches(crops: Iterator[tuple[int, np.ndarray]]) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Numbered crops a few at a time: their numbers, and crops (B, S, S, 3)."""
     frames, batch = [], []
     for frame, crop in crops:
         frames.append(frame)

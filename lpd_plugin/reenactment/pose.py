@@ -12,11 +12,10 @@ from ..networks.model import ReenactmentModel
 from ..progress import Progress
 from ..video.clip import Clip
 from ..video.track import Track
-from .crops import encode_crops, head_crops
+from .crops import batches, encode_crops, head_crops, reading_ahead
 from .heads import END_POLICIES
 from .performance.parts import DescriptorParts, parts_of
 
-MICRO_BATCH = 8
 MAX_BRIDGED = 1.0  # seconds without a head that interpolation may bridge
 
 
@@ -114,21 +113,17 @@ def encode_pose(model: ReenactmentModel, clip: Clip, track: Track, progress: Pro
         raise BadInput(f"No head was found in the driving clip {clip.describe()}; choose another, or set a box by hand.")
     count = len(track)
     descriptors = np.zeros((count, model.configuration.descriptor_size), np.float32)
-    present, batch = np.zeros(count, bool), []
+    present = np.zeros(count, bool)
 
-    def flush():
-        if batch:
-            rows, values = [i for i, _ in batch], encode_crops(model, np.stack([c for _, c in batch]))
+    def read(batch: tuple[list[int], np.ndarray]) -> tuple[list[int], np.ndarray]:
+        return batch[0], encode_crops(model, batch[1])
+
+    crops = progress.track(head_crops(clip, track), "reading the performance", count)
+    seen = ((index, crop) for index, crop in enumerate(crops) if crop is not None and index < count)
+    with reading_ahead(model) as ahead:
+        for rows, values in ahead(read, batches(seen)):
             present[rows] = np.isfinite(values).all(1)
             descriptors[rows] = np.where(present[rows, None], values, 0)
-            batch.clear()
-
-    for index, crop in enumerate(progress.track(head_crops(clip, track), "reading the performance", count)):
-        if crop is not None and index < count:
-            batch.append((index, crop))
-            if len(batch) == MICRO_BATCH:
-                flush()
-    flush()
     if not present.any():
         source = model.configuration.pose_source
         raise BadInput(f"The pose descriptor '{source}' sees no face in {clip.describe()}; choose another driving clip.")

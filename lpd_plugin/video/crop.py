@@ -13,6 +13,7 @@ from .track import CropBox
 CROP_SCALE = 1.8  # side of the crop over the longer side of the face box
 BLUR_SHARE = 0.016  # sigma of the padding's blur over the crop's height
 CUBIC_A = -0.75  # OpenCV's cubic
+CUBIC_REACH = 2  # pixels around the square that it looks at
 
 
 def published_square(face_box: tuple[float, float, float, float]) -> tuple[int, int, int, int]:
@@ -77,7 +78,7 @@ def _outer(box: CropBox, size: int) -> tuple[int, int, int, int]:
     if _is_copy(box, size):
         margin = 0
     else:
-        margin = 2 if size > box.side else 0  # the cubic's reach
+        margin = CUBIC_REACH if size > box.side else 0
     return (
         math.floor(box.left) - margin,
         math.floor(box.top) - margin,

@@ -15,10 +15,10 @@ import numpy as np
 
 from ...video.clip import Clip
 from ...video.crop import crop_square
+from ...video.regions.region import Rect
 from ...video.track import CropBox, Track
 from ..matte.edge import smoothstep
 from ..picture.look import Look, frames_at, look_at
-from ..picture.region import Rect
 from .enlarge import enlarged, enlarged_matte, enlarged_smoothly
 
 SIDE = 256  # pixels of the squares that are compared

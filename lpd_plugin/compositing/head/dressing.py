@@ -12,18 +12,18 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from ...errors import BadInput
 from ...allocator import give_back_freed
+from ...errors import BadInput
 from ...reenactment.heads import Head, Heads
 from ...video.clip import Frame
+from ...video.regions.components import Components
+from ...video.regions.region import Rect, rect_common
 from ...video.track import CropBox, Track
 from ..matte.edge import smoothstep
 from ..matte.stable_heads import StableHeads
 from ..matte.steady_track import steadied
-from ..picture.components import Components
 from ..picture.look import frames_at, look_at, person_mattes
 from ..picture.own_grid import Grid, Noise, OwnCodes, places_of, to_codes
-from ..picture.region import Rect, rect_common
 from ..picture.square import HeadMatte
 from ..plate.fill import push_pull
 from ..timeline import Timeline

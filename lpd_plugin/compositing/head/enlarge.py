@@ -14,8 +14,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ...video.regions.region import Rect
 from ...video.track import CropBox
-from ..picture.region import Rect
 from ..picture.square import square_to_rect
 
 PHASES = 64  # steps in which the scale is told apart

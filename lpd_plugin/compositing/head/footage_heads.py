@@ -10,9 +10,9 @@ import numpy as np
 
 from ...reenactment.heads import END_POLICIES, Head, Heads
 from ...video.clip import Clip
+from ...video.regions.region import Rect
 from ...video.track import Track
 from ..picture.look import Look, look_at
-from ..picture.region import Rect
 
 BLOCK = 24  # frames decoded and kept at once when the performance runs backwards
 

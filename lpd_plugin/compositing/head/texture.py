@@ -14,10 +14,10 @@ import numpy as np
 
 from ...errors import BadInput
 from ...reenactment.heads import Head
+from ...video.regions.components import components_of
+from ...video.regions.region import Rect, box_rect, read_region
 from ...video.track import CropBox, Track
-from ..picture.components import components_of
 from ..picture.look import Look
-from ..picture.region import Rect, box_rect, read_region
 from .detail import Agreement, moved_detail
 from .enlarge import enlarged, enlarged_matte
 from .grain import Grain, measure_grain

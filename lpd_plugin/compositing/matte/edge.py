@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from ...errors import BadInput
+from ...video.regions.region import Rect
 from ...video.track import CropBox
-from ..picture.region import Rect
 from ..picture.square import square_coordinates, square_to_rect
 from .neck import TYPICAL_NECK, Neck
 from .refine import refined

@@ -13,8 +13,8 @@ import numpy as np
 from ...video.clip import Clip, ClipInfo, ColourTags, Frame
 from ...video.colour import FULL
 from ...video.planes import picture_from_planes
+from ...video.regions.region import Rect
 from ..composite_clip import CompositeClip
-from ..picture.region import Rect
 from .spool import to_codes
 
 MATTE_TAGS = ColourTags(range=FULL)

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 
-from ..picture.region import Rect
+from ...video.regions.region import Rect
 
 
 class AlphaSpool:

@@ -1,1 +1,1 @@
-"""The footage's own pixels: regions of planar pictures read and blended without touching what is outside."""
+"""Where a head is in the footage: its square, who in it is the person, and layers on the footage's own samples."""

@@ -13,9 +13,9 @@ import torch
 from ...reenactment.mattes import tidied
 from ...video.clip import Clip, Frame
 from ...video.crop import crop_square
+from ...video.regions.region import Rect, box_rect, read_region
+from ...video.regions.square import read_square
 from ...video.track import CropBox
-from .reduced import read_reduced
-from .region import Rect, box_rect, read_region
 from .square import MATTE_SIDE, HeadMatte, square_to_rect, typical_person
 
 SEEK_GAP = 150  # frames; a shorter way is decoded through
@@ -50,10 +50,10 @@ class Look:
         return self._cropped(MATTE_SIDE)
 
     def _cropped(self, size: int) -> np.ndarray:
-        box = self.box
-        if box.side > size and self._whole:
-            return read_reduced(self.shown, box.left, box.top, box.side, box.side, (size, size))
-        return crop_square(self.rgb, CropBox(box.left - self.rect.left, box.top - self.rect.top, box.side), size)
+        if not isinstance(self.shown, np.ndarray):
+            return read_square(self.shown, self.box, size)
+        box, rect = self.box, self.rect
+        return crop_square(self.shown, CropBox(box.left - rect.left, box.top - rect.top, box.side), size)
 
     @property
     def _whole(self) -> bool:

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from ...video.planes import plane_views
+from ...video.regions.components import Component, Components, components_of
+from ...video.regions.region import ROOM, Rect, aligned, copy_picture, strips
+from ...video.regions.sampling import own_samples
 from ...video.track import CropBox
-from .components import Component, Components, components_of
-from .region import ROOM, Rect, aligned, copy_picture, strips
-from .sampling import own_samples
 
 
 class Grid(NamedTuple):

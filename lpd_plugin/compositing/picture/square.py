@@ -10,8 +10,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from ...video.regions.region import EMPTY, Rect, rect_common
 from ...video.track import CropBox
-from .region import EMPTY, Rect, rect_common
 
 MATTE_SIDE = 256  # the side of the crops that a head matte network sees
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..picture.region import Rect
+from ...video.regions.region import Rect
 from .fill import push_pull
 
 GRID = 8  # pixels of the footage between the places for which a map is worked out

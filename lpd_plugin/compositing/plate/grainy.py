@@ -10,11 +10,11 @@ import numpy as np
 
 from ...video.clip import Clip
 from ...video.planes import bit_depth
+from ...video.regions.components import Components
+from ...video.regions.region import Rect, read_region
 from ...video.track import Track
 from ..head.grain import Grain, measure_grain
-from ..picture.components import Components
 from ..picture.look import frames_at
-from ..picture.region import Rect, read_region
 from .plate import Plate
 from .still_camera import all_reaches
 

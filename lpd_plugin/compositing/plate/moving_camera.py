@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 
 from ...video.clip import Clip
+from ...video.regions.region import EMPTY, Rect, rect_common
 from ...video.track import Track
 from ..matte.edge import smoothstep
-from ..picture.region import EMPTY, Rect, rect_common
 from ..picture.square import HeadMatte
 from .alignment import mapped_rect, pixel_map
 from .camera_path import STRIDE, CameraPath

@@ -9,8 +9,8 @@ import numpy as np
 
 from ...errors import BadInput
 from ...video.clip import Clip
-from ..picture.components import Components
-from ..picture.region import Rect, read_region
+from ...video.regions.components import Components
+from ...video.regions.region import Rect, read_region
 from .plate import Plate, kept_codes
 from .reader import FrameReader
 

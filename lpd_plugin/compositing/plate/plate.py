@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import torch
 
+from ...video.regions.components import Components
+from ...video.regions.region import EMPTY, Rect, rect_common
 from ...video.track import Track
-from ..picture.components import Components
 from ..picture.own_grid import places_of, read_own_codes
-from ..picture.region import EMPTY, Rect, rect_common
 
 
 class Plate(ABC):

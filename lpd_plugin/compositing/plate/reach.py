@@ -11,9 +11,9 @@ import torch
 
 from ...reenactment.mattes import tidied
 from ...video.crop import crop_square
+from ...video.regions.region import Rect, box_rect, read_region
 from ...video.track import CropBox, Track
 from ..picture.look import Look, person_mattes
-from ..picture.region import Rect, box_rect, read_region
 from ..picture.square import MATTE_SIDE, HeadMatte
 
 # Hair may reach above the square and beside it, by these shares of its side. Whole pixels of the matte, and as much

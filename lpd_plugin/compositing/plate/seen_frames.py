@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from ...video.clip import Clip
+from ...video.regions.region import Rect, read_region
 from ...video.track import Track
-from ..picture.region import Rect, read_region
 from ..picture.square import HeadMatte
 from .alignment import FARTHEST, Flow, Thumbnail, mapped_rect, pixel_map, remaining_flow
 from .camera_path import CameraPath, small_grey

@@ -6,9 +6,9 @@ import numpy as np
 
 from ...progress import Progress
 from ...video.clip import Clip
+from ...video.regions.region import EMPTY, Rect, read_region
 from ...video.track import Track
 from ..picture.look import frames_at
-from ..picture.region import EMPTY, Rect, read_region
 from ..picture.square import HeadMatte
 from .camera import CameraReference
 from .plate import StillPlate, empty_plate, plate_digest

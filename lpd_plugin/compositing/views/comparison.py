@@ -16,8 +16,8 @@ from ...errors import BadInput
 from ...video.clip import AudioSource, Clip, ClipInfo, Frame
 from ...video.colour import converted
 from ...video.planes import plane_views, set_tags, tags_of
-from ..picture.components import Component, components_of
-from ..picture.region import copy_picture
+from ...video.regions.components import Component, components_of
+from ...video.regions.region import copy_picture
 
 MODES = ("wipe", "onion", "side by side", "difference")
 GAIN = 8  # times a difference is shown

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 
 from ...video.planes import plane_views
+from ...video.regions.components import components_of
+from ...video.regions.region import Rect
 from ...video.track import CropBox
 from ...whole_files import checked_target, written_whole
 from ..layer import Coarse, Shown
-from ..picture.components import components_of
 from ..picture.look import Look
-from ..picture.region import Rect
 
 MEASURES = ("time", "x", "y", "side", "confidence", "mask_area", "edge_flicker", "colour_shift", "outside_change")
 GRID = 96  # side of the square's small copies in which edges are compared

@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 
-from ...video.planes import plane_views
+from ..planes import plane_views
 from .chroma import upsample
 from .components import components_of
 

@@ -11,8 +11,8 @@ import av.filter
 import cv2
 import numpy as np
 
-from ...video.planes import plane_views, set_tags, tags_of
-from ...video.track import CropBox
+from ..planes import plane_views, set_tags, tags_of
+from ..track import CropBox
 from .components import components_of
 from .sampling import add_component, read_component
 

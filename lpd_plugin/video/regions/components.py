@@ -9,9 +9,9 @@ import av
 import numpy as np
 
 from ...errors import BadInput
-from ...video.clip import ColourTags
-from ...video.colour import FULL, sample_range, yuv_matrix
-from ...video.planes import tags_of
+from ..clip import ColourTags
+from ..colour import FULL, sample_range, yuv_matrix
+from ..planes import tags_of
 
 # Kr, Kb by code point (ITU-T H.273, table 4).
 LUMA_WEIGHTS = {
