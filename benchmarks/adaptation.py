@@ -25,7 +25,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from lpd_plugin.learning.adaptation.adapt import adaptation_run
+from lpd_plugin.learning.adaptation.adapt import PAINTER_LIMIT, adaptation_run
 from lpd_plugin.learning.adaptation.config import AdaptationConfig
 from lpd_plugin.learning.adaptation.curve import Curve, measured_steps
 from lpd_plugin.learning.adaptation.judge import on_grey, pose_distance
@@ -161,12 +161,13 @@ def encode_all(model, frames: np.ndarray) -> np.ndarray:
 
 
 def would_choose(curve: Curve) -> int:
-    """The index the product's search ends with: it looks no further once it has settled."""
-    for length in range(1, len(curve.measurements) + 1):
-        part = Curve(curve.measurements[:length])
+    """The index the product's search ends with: it looks no further once it has settled, or at its limit."""
+    measurements = tuple(m for m in curve.measurements if m.step <= PAINTER_LIMIT)
+    for length in range(1, len(measurements) + 1):
+        part = Curve(measurements[:length])
         if part.settled:
             return part.best
-    return curve.best
+    return Curve(measurements).best
 
 
 def row(person: str, curve: Curve, scores: list[Score], seconds: float) -> tuple[str, bool]:

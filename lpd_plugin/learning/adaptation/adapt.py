@@ -18,7 +18,7 @@ from .generator import GeneratorAdaptation
 from .painter import PainterAdaptation
 
 
-PAINTER_LIMIT = 100  # steps at most: likeness goes on gaining a little for hundreds, minute after minute
+PAINTER_LIMIT = 58  # steps at most: further ones hardly gain likeness, and heads in strangers' poses drift (benchmarks/adaptation.md)
 
 
 @dataclass(frozen=True)
