@@ -21,9 +21,10 @@ give_back_freed()
 print(before - resident())
 """
 LAYERS = """
-import resource, sys, threading
+import ctypes, resource, sys, threading
 import numpy as np
 from lpd_plugin.allocator import give_back_freed, keep_freed
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: pages of one size, so that they can be counted
 if sys.argv[1] == "kept":
     keep_freed()
 def taken():
