@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lpd_plugin.errors import BadInput
+from lpd_plugin.reenactment.performance.parts import DescriptorParts
 from lpd_plugin.reenactment.performance.timing import SpeedRamp, cross_faded, ramped
 from lpd_plugin.reenactment.pose import Pose
 
@@ -60,6 +63,22 @@ def test_reversed_twice_is_the_performance_again():
     once = performance().reversed()
     assert once.descriptors[0, 0] == pytest.approx(0.4) and once.moments[0] == pytest.approx(0.4)
     assert np.array_equal(once.reversed().descriptors, performance().descriptors)
+
+
+def test_a_performance_saved_and_loaded_is_the_same(tmp_path):
+    parts = DescriptorParts(np.arange(28, dtype=np.float64).reshape(14, 2))
+    whole = replace(performance((True, False, True, True, True)).reversed(), parts=parts)
+    for one in (whole, performance()):
+        one.save(tmp_path / "pose.npz")
+        loaded = Pose.load(tmp_path / "pose.npz")
+        assert loaded.fingerprint() == one.fingerprint() and np.array_equal(loaded.moments, one.moments)
+        assert (loaded.source_times is None) == (one.source_times is None)
+        assert loaded.parts is None if one.parts is None else np.array_equal(loaded.parts.latent_of_face, parts.latent_of_face)
+    (tmp_path / "pose.npz").write_bytes((tmp_path / "pose.npz").read_bytes()[:200])
+    np.savez(tmp_path / "other.npz", times=np.zeros(2), duration=1.0, weights="none")
+    for name in ("pose.npz", "other.npz", "missing.npz"):
+        with pytest.raises(BadInput, match=f"{name} is not a saved performance"):
+            Pose.load(tmp_path / name)
 
 
 def test_an_unknown_end_policy_and_a_performance_without_a_head_are_refused():

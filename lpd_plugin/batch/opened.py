@@ -15,7 +15,7 @@ from ..graph.node import Context
 from ..graph.registry import node_classes
 from ..graph.workflow import Link, parse_workflow
 from ..progress import Progress
-from ..rendering import codecs  # noqa: F401  registers how identities and tracks are kept on disk
+from ..rendering import codecs  # noqa: F401  registers how results are kept on disk
 from ..video.clip import Clip, Frame
 from ..video.segments import Segment, SegmentWriter, cut
 from .job import Job, with_values, writing_widgets

@@ -12,7 +12,7 @@ from ..errors import Cancelled
 from ..graph.executor import Executor
 from ..graph.node import Context
 from ..progress import Progress, Task
-from ..rendering import codecs  # noqa: F401  registers how identities and tracks are kept on disk
+from ..rendering import codecs  # noqa: F401  registers how results are kept on disk
 from .fetching import fetched_inputs
 from .job import Job
 from .opened import BrokenSegments, OpenJob, segment_length

@@ -1,4 +1,4 @@
-"""Results kept for the next run: small values and handles in memory, identities and tracks on disk."""
+"""Results kept for the next run: small values and handles in memory, identities, performances and tracks on disk."""
 
 from __future__ import annotations
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+import os
+import zipfile
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from ..networks.model import ReenactmentModel
 from ..progress import Progress
 from ..video.clip import Clip
 from ..video.track import Track
+from ..whole_files import written_whole
 from .crops import batches, encode_crops, head_crops, reading_ahead
 from .heads import END_POLICIES
 from .performance.parts import DescriptorParts, parts_of
@@ -42,6 +45,29 @@ class Pose:
 
     def __len__(self) -> int:
         return len(self.times)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write an .npz file, whole or not at all."""
+        values = {one.name: getattr(self, one.name) for one in fields(self) if getattr(self, one.name) is not None}
+        if self.parts is not None:
+            values["parts"] = self.parts.latent_of_face
+        with written_whole(path) as part, open(part, "wb") as file:
+            np.savez_compressed(file, **{name: np.asarray(value) for name, value in values.items()})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Pose":
+        """Read what `save` wrote. Raises `BadInput` for a missing, damaged or foreign file."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                values = {one.name: file[one.name] if one.name in file else None for one in fields(cls)}
+            values |= {"duration": float(values["duration"]), "weights": str(values["weights"])}
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            raise BadInput(f"{path} is not a saved performance: {error}.") from error
+        if any(values[name] is None for name in ("times", "descriptors", "present")):
+            raise BadInput(f"{path} is not a saved performance: it has no times, descriptors or presence.")
+        if values["parts"] is not None:
+            values["parts"] = DescriptorParts(values["parts"])
+        return cls(**values)
 
     def fingerprint(self) -> str:
         """Hex digest of the numbers, the moments and the weights."""

@@ -1,4 +1,4 @@
-"""How identities and tracks are kept between runs. What loads them is imported only then: most of it needs torch."""
+"""How identities, performances and tracks are kept between runs. What loads them is imported only then: most of it needs torch."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ def _identity(path: Path):
     return Identity.load(path)
 
 
+def _pose(path: Path):
+    from ..reenactment.pose import Pose
+
+    return Pose.load(path)
+
+
 def _track(path: Path):
     from ..video.track import Track
 
@@ -21,4 +27,5 @@ def _track(path: Path):
 
 
 register_codec(types.IDENTITY, lambda identity, path: identity.save(path), _identity, ".lpd.safetensors")
+register_codec(types.POSE, lambda pose, path: pose.save(path), _pose, ".npz")
 register_codec(types.TRACK, lambda track, path: track.save(path), _track, ".npz")

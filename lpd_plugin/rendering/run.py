@@ -17,7 +17,7 @@ from ..graph.registry import node_classes
 from ..graph.workflow import Workflow
 from ..progress import Progress, Task
 from ..video.writer import check_output
-from . import codecs  # noqa: F401  registers how identities and tracks are kept on disk
+from . import codecs  # noqa: F401  registers how results are kept on disk
 from .presets import load_preset
 
 
