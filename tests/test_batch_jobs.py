@@ -127,12 +127,15 @@ def test_patterns_never_lead_out_of_their_folder():
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(clips, tmp_path, capsys):
-    path = write_jobs(tmp_path / "w", [{"set": {"clip": str(clips[0])}}, {"set": {"clip": "gone.mp4"}}])
+    jobs = [{"set": {"clip": str(clips[0])}}, {"set": {"clip": "gone.mp4"}}, {"set": {"clip": str(clips[1])}, "output": "a.png"}]
+    path = write_jobs(tmp_path / "w", jobs)
     with pytest.raises(SystemExit) as ended:
         main(["batch", str(path), "--dry-run", "--json"])
     said = json.loads(capsys.readouterr().out)
     assert ended.value.code == 1 and not (tmp_path / "w" / "out").exists()
-    assert [one["problem"] for one in said] == ["", f"{tmp_path / 'w' / 'gone.mp4'} does not exist; check the path."]
+    problems = [one["problem"] for one in said]
+    assert problems[:2] == ["", f"{tmp_path / 'w' / 'gone.mp4'} does not exist; check the path."]
+    assert "a.png does not end in" in problems[2]
 
 
 def test_jobs_of_higher_priority_are_rendered_first(clips, tmp_path):

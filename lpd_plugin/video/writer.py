@@ -104,7 +104,7 @@ def checked_name(path: str | os.PathLike, fmt: Format) -> str:
         raise BadInput(f"{target} is a folder: give the name of a file in it, such as {name}{fmt.suffixes[0]}.")
     if os.path.splitext(target)[1].lower() not in fmt.suffixes:
         raise BadInput(
-            f"{target} does not end in {' or '.join(fmt.suffixes)}, which the format {fmt.name} needs: rename it."
+            f"{target} does not end in {' or '.join(fmt.suffixes)}, which the format {fmt.name} needs: rename it or choose another format."
         )
     return target
 
