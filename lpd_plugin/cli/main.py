@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
-import click
+# Read by NumPy when it is first imported. Our matrix products are small: a second thread waits for the first, on a core that others want.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from .. import __version__
-from ..allocator import keep_freed
-from ..errors import Cancelled, LpdError
-from . import adapt, batch, catalogue, evaluate, prepare, render, training, weights
+import click  # noqa: E402
+
+from .. import __version__  # noqa: E402
+from ..allocator import keep_freed  # noqa: E402
+from ..errors import Cancelled, LpdError  # noqa: E402
+from . import adapt, batch, catalogue, evaluate, prepare, render, training, weights  # noqa: E402
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
