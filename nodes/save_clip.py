@@ -36,7 +36,12 @@ class SaveClip(Node):
     output_node = True
 
     @classmethod
-    def check(cls, report, **_):
+    def check(cls, file, format, report, **_):
+        from lpd_plugin.video.formats import load_format
+        from lpd_plugin.video.writer import wrong_suffix
+
+        if file and format and (problem := wrong_suffix(file, load_format(format))):
+            return problem
         if report and not report.lower().endswith(".csv"):
             return f"a report is a table; give a name that ends with .csv instead of {report}"
         return None

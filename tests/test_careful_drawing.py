@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from types import SimpleNamespace
 
 import fake_comfyui
@@ -12,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from lpd_plugin.ahead import worked_ahead
 from lpd_plugin.errors import WorkFailed
 from lpd_plugin.graph.registry import nodes_package
 from lpd_plugin.reenactment.careful import CarefulDrawing
@@ -122,3 +124,20 @@ def test_a_host_is_asked_to_bring_a_network_to_its_device_and_leaves_copies_alon
         brought_by(None)
         for name in [name for name in sys.modules if name.startswith("lpd_plugin.nodes.host")]:
             del sys.modules[name]
+
+
+def test_a_host_is_asked_by_one_thread_at_a_time():
+    inside, most = [], []
+
+    def bring(network):
+        inside.append(network)
+        most.append(len(inside))
+        time.sleep(0.001)
+        inside.pop()
+
+    brought_by(bring)
+    try:
+        list(worked_ahead(lambda _: at_work(None), range(40), 4))
+    finally:
+        brought_by(None)
+    assert len(most) == 40 and max(most) == 1

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,3 +137,14 @@ def test_an_existing_output_is_kept_unless_overwriting_is_asked_for(lpd, astrona
 def test_an_unusable_device_is_refused(lpd, tmp_path):
     code, _, err = lpd("render", "preview", "--device", "toaster", "-o", tmp_path / "x.png")
     assert code == 2 and "The device 'toaster' cannot be used here" in err
+
+
+def test_numpy_comes_after_the_command_line_said_that_its_products_take_one_thread():
+    code = (
+        "import os, sys; from lpd_plugin.cli.main import main; assert 'numpy' not in sys.modules\n"
+        "main(['weights', 'info']); print(); print(os.environ['OPENBLAS_NUM_THREADS'], 'numpy' in sys.modules)"
+    )
+    plain = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    for given, expected in ({}, "1 True"), ({"OPENBLAS_NUM_THREADS": "4"}, "4 True"):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain | given)
+        assert done.stdout.splitlines()[-1] == expected

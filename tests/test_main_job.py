@@ -145,6 +145,8 @@ def test_what_could_not_be_written_is_refused_before_any_work(short, tmp_path):
 
     with pytest.raises(BadInput, match="folder .* does not exist"):
         reenact(tmp_path, short, short, Working(), output=tmp_path / "nowhere" / "out.mkv")
+    with pytest.raises(BadInput, match="does not end in .*rename it or choose another format"):
+        reenact(tmp_path, short, short, Working(), output=tmp_path / "out.png")
     (tmp_path / "out.mkv").write_text("precious")
     with pytest.raises(BadInput, match="exists already"):
         reenact(tmp_path, short, short, Working())

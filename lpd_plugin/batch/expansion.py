@@ -12,12 +12,9 @@ from typing import Any
 from ..errors import BadInput, LpdError
 from ..graph.workflow import Workflow, read_workflow
 from ..rendering.presets import Preset, load_preset
-from ..video.formats import load_format
 from ..video.still_clip import is_pattern
-from ..video.writer import checked_name
 from .job import Job, broken_job, job_of, reading_widgets, with_values, writing_widgets
 from .jobs_file import Entry
-from .opened import SAVE
 from .patterns import filled
 from .remote_files import is_remote
 
@@ -127,13 +124,6 @@ def foreseen(job: Job) -> str:
     missing = [one for one in read if one and not is_remote(one) and not os.path.exists(one) and not is_pattern(one)]
     if missing:
         return f"{missing[0]} does not exist; check the path."
-    for call in workflow.nodes.values():
-        file = call.constants.get("file")
-        if call.class_type == SAVE and isinstance(file, str) and isinstance(name := call.constants.get("format", "h264"), str):
-            try:
-                checked_name(file, load_format(name))
-            except LpdError as error:
-                return str(error)
     there = [one for one in job.outputs if not is_remote(one) and os.path.exists(one)]
     if there and not job.overwrite:
         return f"{there[0]} exists already: if this batch did not write it, choose another name or allow it to be overwritten."

@@ -118,7 +118,24 @@ def _check_graph(preset) -> None:
     needed = {name: stand_in(name) for name, one in preset.parameters.items() if one.required}
     every = {name: stand_in(name) for name, one in preset.parameters.items() if one.type == "file" and one.default == ""}
     for values in (needed, needed | every):
-        validate(preset.workflow(values), node_classes())
+        validate(_named_by_format(preset.workflow(values)), node_classes())
+
+
+def _named_by_format(workflow):
+    """The names that nodes with a format write given a suffix that it has, as who uses a preset gives them."""
+    from ..batch.job import with_values
+    from ..graph.registry import node_classes
+    from ..graph.workflow import Link
+    from ..video.formats import load_format
+
+    names = {}
+    for node_id, call in workflow.nodes.items():
+        node = node_classes().get(call.class_type)
+        if node is not None and {"file", "format"} <= {one.name for one in node.widgets()}:
+            file, format = call.inputs.get("file"), call.inputs.get("format", node.input("format").default)
+            if isinstance(file, str) and not isinstance(format, Link):
+                names[node_id, "file"] = file.removesuffix(".png") + load_format(format).suffixes[0]
+    return with_values(workflow, names)
 
 
 @presets.command()

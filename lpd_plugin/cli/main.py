@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-# Read by NumPy when it is first imported. Our matrix products are small: a second thread waits for the first, on a core that others want.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+import click
 
-import click  # noqa: E402
-
-from .. import __version__  # noqa: E402
-from ..allocator import keep_freed  # noqa: E402
-from ..errors import Cancelled, LpdError  # noqa: E402
-from . import adapt, batch, catalogue, evaluate, prepare, render, training, weights  # noqa: E402
+from .. import __version__
+from ..allocator import keep_freed
+from ..errors import Cancelled, LpdError
+from . import adapt, batch, catalogue, evaluate, prepare, render, training, weights
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,6 +30,9 @@ for part in (render, batch, adapt, catalogue, prepare, training, evaluate, weigh
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; exit codes: 0 done, 1 failed while working, 2 usage or bad input, 130 cancelled."""
     keep_freed()
+    # Read by NumPy when it is first imported, by a command. Our matrix products are small: a second thread waits for the first,
+    # on a core that others want.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = cli.main(arguments, prog_name="lpd", standalone_mode=False)
     except click.UsageError as error:

@@ -54,8 +54,8 @@ class CarefulDrawing:
 
     @torch.inference_mode()
     def _drawn(self, descriptors: np.ndarray) -> list[Head]:
+        at_work(self._model)
         with self._making_ready:
-            at_work(self._model)
             if self._drawing is None:
                 self._drawing = self._drawing_for(self._identity, self._model)
         device = self._device()

@@ -13,9 +13,7 @@ from .identity import Identity
 SHARED_BY = 3  # pictures that a moment is painted from, at most
 UNSEEN = 0.03  # a share below which a picture is not worth painting from
 SAME_POSE = 0.05  # mean squared distance, in spreads of the bank: pictures nearer than that are as good as each other
-MICRO_BATCH = 8  # of the person's pictures when they are made ready
-PAIRS = {"cpu": 1}  # moments painted from a picture at once: on a CPU each alone, whose layers then stay in its cache
-PAIRS_ELSEWHERE = 32
+MICRO_BATCH = 8
 
 
 class Painting:
@@ -47,7 +45,7 @@ class Painting:
         moments, rows = shares.nonzero(as_tuple=True)
         side = self.model.configuration.image_size
         painted = torch.zeros(len(poses), 4, side, side, device=poses.device)
-        pairs = PAIRS.get(poses.device.type, PAIRS_ELSEWHERE)
+        pairs = 1 if poses.device.type == "cpu" else MICRO_BATCH  # alone, a moment's layers stay in a core's cache
         for moment, row in zip(moments.split(pairs), rows.split(pairs)):
             both = torch.cat((self._faces(poses)[moment], self._faces(self.descriptors)[row]), 1)
             result, _, _ = self.painter(drawn[moment], self.drawings[row], self.references(row), both)

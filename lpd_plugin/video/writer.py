@@ -102,11 +102,16 @@ def checked_name(path: str | os.PathLike, fmt: Format) -> str:
     if os.path.isdir(target):
         name = f"{fmt.name}.####" if fmt.is_sequence else fmt.name
         raise BadInput(f"{target} is a folder: give the name of a file in it, such as {name}{fmt.suffixes[0]}.")
-    if os.path.splitext(target)[1].lower() not in fmt.suffixes:
-        raise BadInput(
-            f"{target} does not end in {' or '.join(fmt.suffixes)}, which the format {fmt.name} needs: rename it or choose another format."
-        )
+    if problem := wrong_suffix(target, fmt):
+        raise BadInput(problem)
     return target
+
+
+def wrong_suffix(path: str, fmt: Format) -> str | None:
+    """A sentence where a file's name does not have a suffix that the format may have, else None."""
+    if os.path.splitext(path)[1].lower() in fmt.suffixes:
+        return None
+    return f"{path} does not end in {' or '.join(fmt.suffixes)}, which the format {fmt.name} needs: rename it or choose another format."
 
 
 @contextlib.contextmanager

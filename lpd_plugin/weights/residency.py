@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from torch import nn
 
 _bring: Callable[[nn.Module], None] | None = None
+_one_at_a_time = threading.Lock()  # hosts keep lists of what is where, and several threads may draw
 
 
 def brought_by(bring: Callable[[nn.Module], None] | None) -> None:
@@ -21,4 +23,5 @@ def brought_by(bring: Callable[[nn.Module], None] | None) -> None:
 def at_work(network: nn.Module) -> None:
     """Have a network where it works. Cheap where it is there already."""
     if _bring is not None:
-        _bring(network)
+        with _one_at_a_time:
+            _bring(network)

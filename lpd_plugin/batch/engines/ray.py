@@ -173,8 +173,10 @@ class _Hands:
     """What runs on the other machine."""
 
     def __init__(self, settings: dict, device: str):
+        from ...allocator import keep_freed
         from ..performer import Performer, Status
 
+        keep_freed()
         self._status = Status()
         self._performer = Performer(Settings(**settings), "", device, self._status)
 
@@ -191,7 +193,7 @@ class _Hands:
 
 def _actor_class(ray, device: str, threads: int):
     places = {"num_gpus": 1, "num_cpus": 1} if device.startswith("cuda") else {"num_cpus": 1}
-    environment = {"env_vars": {"OMP_NUM_THREADS": str(threads)}}
+    environment = {"env_vars": {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": "1"}}
     # `at` is asked while `do` works, in another thread of the actor.
     return ray.remote(**places, max_restarts=0, max_concurrency=2, runtime_env=environment)(_Hands)
 

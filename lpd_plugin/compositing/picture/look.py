@@ -14,7 +14,7 @@ from ...reenactment.mattes import tidied
 from ...video.clip import Clip, Frame
 from ...video.crop import crop_square
 from ...video.regions.region import Rect, box_rect, read_region
-from ...video.regions.square import read_square
+from ...video.regions.square import lies_inside, read_square
 from ...video.track import CropBox
 from .square import MATTE_SIDE, HeadMatte, square_to_rect, typical_person
 
@@ -41,7 +41,7 @@ class Look:
     def coarse(self) -> Look:
         """The same square at MATTE_SIDE, without reading all of it; its rectangle's edges may lie between pixels."""
         box = self.box
-        if box.side <= MATTE_SIDE or not self._whole:
+        if isinstance(self.shown, np.ndarray) or box.side <= MATTE_SIDE or not lies_inside(box, self.shown):
             return self
         return Look(box, Rect(box.left, box.top, box.left + box.side, box.top + box.side), self.crop())
 
@@ -54,15 +54,6 @@ class Look:
             return read_square(self.shown, self.box, size)
         box, rect = self.box, self.rect
         return crop_square(self.shown, CropBox(box.left - rect.left, box.top - rect.top, box.side), size)
-
-    @property
-    def _whole(self) -> bool:
-        """Whether all of the square is inside a picture that has not been read yet."""
-        box, picture = self.box, self.shown
-        if isinstance(picture, np.ndarray):
-            return False
-        right, bottom = box.left + box.side, box.top + box.side
-        return box.left >= 0 and box.top >= 0 and right <= picture.width and bottom <= picture.height
 
 
 def look_at(picture: av.VideoFrame, box: CropBox | None) -> Look | None:
