@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,9 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.learning.growth import grow_generator
+from lpd_plugin.networks import layers
 from lpd_plugin.networks.configurations import configuration
 from lpd_plugin.networks.generator import Generator
-from lpd_plugin.networks.layers import adaptive_instance_norm, upsampled_convolution
+from lpd_plugin.networks.layers import adaptive_instance_norm, upsampled_convolution, upsampling_kernel
 from lpd_plugin.networks.matte import HeadMatte
 from lpd_plugin.networks.model import ReenactmentModel, at_size
 
@@ -60,7 +63,30 @@ def test_upsampling_and_convolving_at_once_equals_doing_one_after_the_other(side
     torch.manual_seed(1)
     x, weight = torch.randn(2, 5, side, side), torch.randn(6, 5, 3, 3)
     one_by_one = F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), weight, padding=1)
-    assert torch.allclose(upsampled_convolution(x, weight), one_by_one, atol=1e-5)
+    assert torch.allclose(upsampled_convolution(x, upsampling_kernel(weight)), one_by_one, atol=1e-5)
+
+
+def test_a_generators_kernels_are_worked_out_once_and_again_when_its_weights_change(monkeypatch):
+    counted = []
+    work_out = layers.upsampling_kernel
+    monkeypatch.setattr(layers, "upsampling_kernel", lambda weight: counted.append(1) or work_out(weight))
+    torch.manual_seed(1)
+    generator = Generator(at_size(configuration("compact"), 32)).eval().requires_grad_(False)
+    identity, pose = torch.randn(1, 256), torch.randn(1, 64)
+    first = generator(identity, pose)[0]
+    blocks = len(counted)
+    assert blocks == 3 and torch.equal(generator(identity, pose)[0], first) and len(counted) == blocks  # 8, 16 and 32 px
+    with torch.inference_mode():
+        generator(identity, pose)
+    assert len(counted) == blocks
+    with torch.no_grad():
+        for block in generator.blocks:
+            block.convolution1.weight.mul_(-1)
+    fresh = Generator(generator.configuration)
+    fresh.load_state_dict(generator.state_dict())
+    assert torch.allclose(generator(identity, pose)[0], fresh(identity, pose)[0], atol=1e-6) and len(counted) > blocks
+    assert generator.double()(identity.double(), pose.double())[0].dtype == torch.float64
+    assert copy.deepcopy(generator)(identity.double(), pose.double())[0].dtype == torch.float64
 
 
 def test_adaptive_instance_norm_gives_each_channel_the_wanted_mean_and_spread():

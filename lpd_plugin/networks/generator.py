@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .configurations import Configuration
-from .layers import adaptive_instance_norm, convolution, linear, normalised_weight, upsampled_convolution
+from .layers import UpsamplingKernel, adaptive_instance_norm, convolution, linear, normalised_weight, upsampled_convolution
 
 
 class ResidualBlock(nn.Module):
@@ -16,7 +16,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, upsample: bool, spectral: bool):
         super().__init__()
         self.inputs, self.outputs, self.upsample = inputs, outputs, upsample
-        self.convolution1 = convolution(inputs, outputs, 3, bias=False, spectral=spectral)
+        self.convolution1, self.kernel = convolution(inputs, outputs, 3, bias=False, spectral=spectral), UpsamplingKernel()
         self.convolution2 = convolution(outputs, outputs, 3, bias=False, spectral=spectral)
         self.skip = None
         if upsample or inputs != outputs:
@@ -30,7 +30,7 @@ class ResidualBlock(nn.Module):
         # Normalisation and ReLU run before the upsampling: nearest copies change neither.
         out = F.relu(adaptive_instance_norm(x, *affine[0]))
         if self.upsample:
-            out = upsampled_convolution(out, normalised_weight(self.convolution1))
+            out = upsampled_convolution(out, self.kernel.of(normalised_weight(self.convolution1)))
         else:
             out = self.convolution1(out)
         out = self.convolution2(F.relu(adaptive_instance_norm(out, *affine[1])))
