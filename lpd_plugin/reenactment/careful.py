@@ -13,6 +13,7 @@ from ..ahead import networks_ahead
 from ..errors import WorkFailed
 from ..networks.model import ReenactmentModel
 from ..weights.residency import at_work
+from .half import tried
 from .heads import Head
 from .identity import Identity
 
@@ -23,8 +24,8 @@ class CarefulDrawing:
     """Draws one person's heads from pose descriptors.
 
     drawing_for: makes what draws, of identity and model, as `generate.drawing_for`. Where the device's memory is full, fewer
-    heads are drawn at once, then on the CPU. half: in float16, and what comes out not finite again in float32. `note` is
-    told of both, once.
+    heads are drawn at once, then on the CPU. half: in half precision where that is faster and, tried on a few poses, draws
+    the same (half.py); what comes out not finite again in float32. `note` is told of all that, once.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class CarefulDrawing:
     ):  # fmt: skip
         self._identity, self._model, self._drawing_for = identity, model, drawing_for
         self._half, self._note = half, note or (lambda _: None)
+        self._half_type: torch.dtype | None = None
         self._drawing: Drawing | None = None
         self._said: set[str] = set()
         self._at_once: int | None = None  # None: as many as are asked for
@@ -55,19 +57,29 @@ class CarefulDrawing:
     @torch.inference_mode()
     def _drawn(self, descriptors: np.ndarray) -> list[Head]:
         at_work(self._model)
+        device = self._device()
         with self._making_ready:
             if self._drawing is None:
-                self._drawing = self._drawing_for(self._identity, self._model)
-        device = self._device()
+                self._make_ready(device)
         poses = torch.from_numpy(descriptors).to(device)
         identity = self._identity.embedding.to(device).expand(len(poses), -1)
-        with torch.autocast(device.type, torch.float16, enabled=self._half):
+        with torch.autocast(device.type, self._half_type, enabled=self._half):
             rgb, mask = (part.float() for part in self._drawing(identity, poses))
         lost = ~(rgb.flatten(1).isfinite().all(1) & mask.flatten(1).isfinite().all(1))
         if lost.any():
             rgb, mask = self._redone(rgb, mask, lost, identity, poses)
         rgb, mask = rgb.clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy(), mask[:, 0].cpu().numpy()
         return [Head(r, m) for r, m in zip(rgb, mask)]
+
+    def _make_ready(self, device: torch.device) -> None:
+        drawing, embedding = self._drawing_for(self._identity, self._model), self._identity.embedding.to(device)
+        if self._half:  # tried on the bank's poses: on what is asked for first, it would depend on who asks first
+            bank = self._model.pose_bank
+            self._half_type, problem = tried(lambda poses: drawing(embedding.expand(len(poses), -1), poses), bank)
+            self._half = self._half_type is not None
+            if problem:
+                self._say(problem)
+        self._drawing = drawing
 
     def _redone(self, rgb, mask, lost, identity, poses) -> tuple[torch.Tensor, torch.Tensor]:
         """The batch with its lost rows drawn in float32."""
