@@ -188,7 +188,7 @@ class CompositeClip(Clip):
         self.report.note(frame.index, self._outcome(frame, head, layer))
         number = self._number(frame.index)
         confidence = float(self.track.confidence[number]) if number < len(self.track) else np.nan
-        look, part = scene and scene.look.coarse(), layer and layer.part
+        look, part = scene and scene.small_look(), layer and layer.part
         self.report.table.measure(frame.index, float(frame.time), look, part and part.coarse(), confidence)
         if self.spool is not None:
             self.spool.put(frame.index, part and part.rect, None if part is None else to_codes(part.alpha))

@@ -223,20 +223,31 @@ class Scene:
         return Spread(small.transpose(2, 0, 1), Span.of(grid), self.rect)
 
     @cached_property
-    def _small_correction(self) -> tuple[np.ndarray, Rect]:
-        """What to add to the plate as a small picture, and where that lies."""
-        # All of it is smooth, so a small copy tells as much: the footage less the plate, where both show background.
+    def _small(self) -> tuple[np.ndarray, Rect, int]:
+        """The footage as averages over squares of so many pixels, and where these lie."""
         rect = self.rect
         step = min(-(-max(rect.width, rect.height) // CORRECTED_SIDE), min(rect.width, rect.height) // 4 + 1)
         grid = _on_grid(rect, step)
         size = grid.width // step, grid.height // step
-        difference = read_reduced(self.picture, grid.left, grid.top, grid.width, grid.height, size)
+        return read_reduced(self.picture, grid.left, grid.top, grid.width, grid.height, size), grid, step
+
+    def small_look(self) -> Look:
+        """`look` for measuring colours: the small copy that is mostly read anyway."""
+        small, grid, _ = self._small
+        return Look(self.look.box, grid, small)
+
+    @cached_property
+    def _small_correction(self) -> tuple[np.ndarray, Rect]:
+        """What to add to the plate as a small picture, and where that lies."""
+        # All of it is smooth, so a small copy tells as much: the footage less the plate, where both show background.
+        (footage, grid, step), rect = self._small, self.rect
+        size = footage.shape[1::-1]
         if self.plate.moving:
             place = grid.slices(rect)
             shown, seen = (cv2.resize(one[place], size, interpolation=cv2.INTER_AREA) for one in self._moving)
         else:
             shown, seen = self.plate.means(self.index, grid, step)
-        difference -= shown
+        difference = footage - shown
         known = drawn_small(self.clear, reach_box(self.look.box), grid, size)
         limited = np.clip(difference, -LARGEST_CORRECTION, LARGEST_CORRECTION)
         difference = np.where((seen > 0)[..., None], limited, difference)

@@ -6,6 +6,7 @@ import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -22,7 +23,8 @@ class Timeline:
     """Frames `first` to `end` of the whole composite; seconds count from `origin`.
 
     whole: seconds of every frame of the whole composite; where: the footage's frame number is the composite's,
-    except for a still footage, which is frame 0 throughout.
+    except for a still footage, which is frame 0 throughout. What every frame asks for is worked out once: exact times of a long
+    clip take longer to compare than a frame takes to composite.
     """
 
     footage: Clip
@@ -48,11 +50,11 @@ class Timeline:
         """The same picture under every head."""
         return self.footage.info.is_still
 
-    @property
+    @cached_property
     def first(self) -> int:
         return bisect.bisect_left(self.whole, self.window[0])
 
-    @property
+    @cached_property
     def end(self) -> int:
         out = self.window[1]
         return len(self.whole) if out is None else bisect.bisect_left(self.whole, out)
@@ -68,7 +70,7 @@ class Timeline:
         """window: seconds from the whole composite's start."""
         return replace(self, window=window)
 
-    @property
+    @cached_property
     def _out(self) -> Fraction | None:
         """Where the composite ends, seconds from the whole one's start; None: where the footage ends."""
         ends = [] if self.window[1] is None else [self.window[1]]
@@ -81,7 +83,7 @@ class Timeline:
             ends.append(duration)
         return min(ends, default=None)
 
-    @property
+    @cached_property
     def duration(self) -> Fraction | None:
         """Of the whole composite, seconds; None where the footage does not say."""
         return replace(self, window=(Fraction(0), None))._out

@@ -240,22 +240,30 @@ def _banded_product(blocks: list[tuple[slice, slice, np.ndarray]], planes: np.nd
 
 
 class Weights:
-    """What the samples of one axis count for its pixels: a matrix (pixels, samples), each row a few beside each other."""
+    """What the samples of one axis count for its pixels: a matrix (pixels, samples), each row a few beside each other, kept in
+    blocks of BLOCK rows with the samples that these need."""
 
     def __init__(self, source: np.ndarray, weights: np.ndarray, size: int):
         """source, weights (pixels, taps): samples, ascending, and what they count; those beyond the ends are those at the ends."""
         self.source = np.minimum(np.maximum(source, 0), size - 1)
-        self.matrix = np.zeros((len(source), size), np.float32)
         rows = np.arange(len(source))
+        self.first = self.source[::BLOCK, 0]
+        last = self.source[np.minimum(rows[::BLOCK] + BLOCK, len(source)) - 1, -1]
+        self.count = last + 1 - self.first
+        self.matrix = np.zeros((len(source), int(self.count.max())), np.float32)
+        place = self.source - np.repeat(self.first, BLOCK)[: len(source), None]
         for tap in range(source.shape[1]):
-            self.matrix[rows, self.source[:, tap]] += weights[:, tap]
+            self.matrix[rows, place[:, tap]] += weights[:, tap]
 
     def blocks(self, first: int, count: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
         """`count` pixels from `first` on in blocks: pixels, counted from there, samples, and weights (pixels, samples)."""
-        for start in range(first, first + count, BLOCK):
-            stop = min(start + BLOCK, first + count)
-            sources = slice(int(self.source[start, 0]), int(self.source[stop - 1, -1]) + 1)
-            yield slice(start - first, stop - first), sources, self.matrix[start:stop, sources]
+        start, end = first, first + count
+        while start < end:
+            block = start // BLOCK
+            stop = min((block + 1) * BLOCK, end)
+            low, used = int(self.first[block]), int(self.count[block])
+            yield slice(start - first, stop - first), slice(low, low + used), self.matrix[start:stop, :used]
+            start = stop
 
     def combine(self, planes: np.ndarray, first: int, result: np.ndarray, before: int = 0) -> None:
         """Sums of rows of planes (C, samples, width) for as many pixels, from `first` on, as `result` (C, pixels, width) holds;
@@ -265,7 +273,7 @@ class Weights:
 
     def combined(self, planes: np.ndarray) -> np.ndarray:
         """For all pixels: (C, pixels, width)."""
-        result = np.empty((len(planes), len(self.matrix), planes.shape[2]), np.float32)
+        result = np.empty((len(planes), len(self.source), planes.shape[2]), np.float32)
         self.combine(planes, 0, result)
         return result
 

@@ -14,7 +14,7 @@ from ...reenactment.mattes import tidied
 from ...video.clip import Clip, Frame
 from ...video.crop import crop_square
 from ...video.regions.region import Rect, box_rect, read_region
-from ...video.regions.square import lies_inside, read_square
+from ...video.regions.square import read_square
 from ...video.track import CropBox
 from .square import MATTE_SIDE, HeadMatte, square_to_rect, typical_person
 
@@ -37,13 +37,6 @@ class Look:
     def crop(self, size: int = MATTE_SIDE) -> np.ndarray:
         """(size, size, 3) of the whole square, as `video.crop.crop_square` completes it beyond the picture."""
         return self._crop if size == MATTE_SIDE else self._cropped(size)
-
-    def coarse(self) -> Look:
-        """The same square at MATTE_SIDE, without reading all of it; its rectangle's edges may lie between pixels."""
-        box = self.box
-        if isinstance(self.shown, np.ndarray) or box.side <= MATTE_SIDE or not lies_inside(box, self.shown):
-            return self
-        return Look(box, Rect(box.left, box.top, box.left + box.side, box.top + box.side), self.crop())
 
     @cached_property
     def _crop(self) -> np.ndarray:
