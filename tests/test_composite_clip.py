@@ -276,6 +276,14 @@ def test_no_more_than_a_batch_of_frames_is_held(talking):
         assert count <= pulled <= count + 3
 
 
+def test_a_frame_asks_for_the_times_of_the_whole_footage_no_more_than_the_clip_does(talking, monkeypatch):
+    made = CompositeClip(talking, carphone_track(talking), FlatHeads([float(t) for t in talking.timestamps()]))
+    asked, timestamps = [], FileClip.timestamps
+    monkeypatch.setattr(FileClip, "timestamps", lambda clip: asked.append(1) or timestamps(clip))
+    counts = [len(asked) for frame, _ in zip(made.frames(), range(30))]
+    assert counts[2] == counts[-1]
+
+
 def test_an_image_batch_is_footage_too():
     batch = BatchClip(np.full((3, 40, 60, 3), 0.25, np.float32))
     track = fixed_track(batch.timestamps(), (30, 20), 30, (60, 40))

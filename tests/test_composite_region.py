@@ -73,12 +73,13 @@ def test_a_colour_put_in_at_full_alpha_is_read_back(pixel_format, rect):
         (2, False, (81, 90, 240), (1.0, 0.0, 0.0)),  # untagged and small: BT.601
     ],
 )
-def test_known_codes_give_known_colours_and_back(matrix, full, codes, rgb):
-    picture = flat_picture("yuv420p", codes)
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p", "yuv422p"])
+def test_known_codes_give_known_colours_and_back(matrix, full, codes, rgb, pixel_format):
+    picture = flat_picture(pixel_format, codes)
     picture.colorspace, picture.color_range = matrix, 2 if full else 1
     rect = Rect(0, 0, 32, 24)
     assert np.abs(read_region(picture, rect) - np.float32(rgb)).max() < 0.008
-    grey = flat_picture("yuv420p", (90, 128, 128))
+    grey = flat_picture(pixel_format, (90, 128, 128))
     grey.colorspace, grey.color_range = matrix, 2 if full else 1
     painted = blend_region(grey, rect, np.broadcast_to(np.float32(rgb), (24, 32, 3)), np.ones((24, 32), np.float32))
     for samples, code in zip(plane_views(painted), codes):

@@ -1,5 +1,6 @@
 """The original's matte: looked at now and then, carried along in between."""
 
+import cv2
 import numpy as np
 import pytest
 from composite_media import fixed_track
@@ -9,6 +10,8 @@ from lpd_plugin.compositing.matte.original import EVERY, OriginalMattes
 from lpd_plugin.compositing.picture.look import look_at
 from lpd_plugin.compositing.plate.reach import reaching_mattes
 from lpd_plugin.video.file_clip import FileClip
+from lpd_plugin.video.regions.square import read_small_luma
+from lpd_plugin.video.track import CropBox
 from lpd_plugin.weights.files import load_matte
 
 
@@ -76,6 +79,16 @@ def test_the_network_looks_again_where_something_else_is_shown(talking, network)
     other = elsewhere or look_at(picture, type(track.box(number))(0.0, 30.0, 101.4))
     mattes.of([(number + 1, picture, other)])
     assert asked.seen >= 1
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p", "yuv422p10le"])
+def test_motion_is_measured_in_the_luma_that_the_head_is_read_with(footage, pixel_format):
+    picture = next(FileClip(str(footage / "foot_08_static_vertical.mp4")).frames()).picture.reformat(format=pixel_format)
+    look = look_at(picture, CropBox(310.4, 200.7, 451.3))
+    read = cv2.cvtColor(np.clip(look.crop(128), 0, 1), cv2.COLOR_RGB2GRAY) * 255
+    quick = read_small_luma(picture, look.box, 128)
+    difference = np.abs(quick - read)
+    assert difference.mean() < 6 and np.corrcoef(quick.ravel(), read.ravel())[0, 1] > 0.995
 
 
 def test_frames_before_which_nothing_was_found_are_looked_at_themselves(talking, network):

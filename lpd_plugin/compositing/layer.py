@@ -189,8 +189,10 @@ def lay_over(
     matte = refine_matte(drawn.matte, edge)
     # Beyond the square the matte's border repeats: where the new head is cut off there, the old one's hair goes on.
     # Where the region fades out, the footage itself comes back, not its background: both parts fade alike.
-    front, behind = matte * _allowed(scene, ground, box, edge), (1 - matte) * ground.removal
-    shown = Shown(ground.rect, front + behind, front, Paint(scene, drawn, box, ground.rect, number))
+    front, behind = matte * _allowed(scene, ground, box, edge), np.subtract(1, matte)
+    behind *= ground.removal
+    alpha = front + behind if blend != "straight" else np.add(front, behind, out=behind)
+    shown = Shown(ground.rect, alpha, front, Paint(scene, drawn, box, ground.rect, number))
     if blend != "straight":
         under = over(ground.background, read_region(scene.picture, ground.rect), behind / np.maximum(1 - front, 1e-6))
         shown.paint.met = met(drawn.on(ground.rect), under, front, blend)

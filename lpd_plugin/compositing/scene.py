@@ -184,7 +184,8 @@ class Scene:
         removal = Spread(self.removed[None], Span.of(wide), rect).part(rect)[0]
         above, across = self._above(box, rect)
         rows = int(np.count_nonzero(above))  # from the top on
-        removal[:rows] *= np.maximum(allowed[:rows], above[:rows] * across)
+        for part in _but_the_middle(above[:rows, 0] >= 1, across[0] >= 1):
+            removal[part] *= np.maximum(allowed[part], above[part[0]] * across[:, part[1]])
         removal[rows:] *= allowed[rows:]
         if self.edge.border:
             _close(removal, rect, self.rect, (self.picture.width, self.picture.height))
@@ -313,6 +314,25 @@ def _changing(look: Look, grown: np.ndarray, size: tuple[int, int]) -> Rect:
         return look.rect
     both = look.rect.union(around)
     return Rect(both.left, both.top, both.right, look.rect.bottom)
+
+
+def _but_the_middle(rows: np.ndarray, columns: np.ndarray) -> list[tuple[slice, slice]]:
+    """Parts that hold all of an area but a rectangle in which rows and columns (bool, of its sides) are both true."""
+    (top, bottom), (left, right) = _run(rows), _run(columns)
+    whole = slice(0, len(columns))
+    return [
+        (slice(0, top), whole), (slice(bottom, len(rows)), whole),
+        (slice(top, bottom), slice(0, left)), (slice(top, bottom), slice(right, len(columns))),
+    ]  # fmt: skip
+
+
+def _run(values: np.ndarray) -> tuple[int, int]:
+    """Begin and end of the first run of true values; (0, 0) without one."""
+    if not values.any():
+        return 0, 0
+    begin = int(values.argmax())
+    end = begin + int((~values[begin:]).argmax()) if not values[begin:].all() else len(values)
+    return begin, end
 
 
 def _close(removal: np.ndarray, part: Rect, rect: Rect, size: tuple[int, int]) -> None:

@@ -109,7 +109,12 @@ class Dressing:
     def coloured(self, head: Head, time: float) -> Head:
         """The head in the footage's colours; time: seconds from the whole composite's start."""
         transfer = self._measured.transfer
-        return head if transfer is None else replace(head, rgb=transfer.apply(head.rgb, time, self.options.colour))
+        x, y, width, height = cv2.boundingRect((head.matte > 0).view(np.uint8))
+        if transfer is None or not width or head.matte.shape != head.rgb.shape[:2]:
+            return head if transfer is None else replace(head, rgb=transfer.apply(head.rgb, time, self.options.colour))
+        rgb, part = head.rgb.copy(), np.s_[y : y + height, x : x + width]  # nothing shows what a head has beyond its matte
+        rgb[part] = transfer.apply(np.ascontiguousarray(rgb[part]), time, self.options.colour)
+        return replace(head, rgb=rgb)
 
     def drawn(self, head: Head, box: CropBox, rect: Rect) -> Drawn:
         """A head on the pixels of `rect`, as sharp as the footage."""

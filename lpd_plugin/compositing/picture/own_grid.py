@@ -116,8 +116,7 @@ def _lay(layer: OwnLayer, piece: Rect, rect: Rect, components: Components, size,
             weights[grid] = grid.sampled(weight, piece, cells[number])
         place = cells[number].slices(places[number])
         change -= shown[number][place]
-        change *= weights[grid]
-        mixed[number][place] += change
+        cv2.accumulateProduct(change, weights[grid], mixed[number][place])
 
 
 def places_of(components: Components, rect: Rect, size: tuple[int, int]) -> list[Rect]:

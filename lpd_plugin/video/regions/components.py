@@ -73,7 +73,9 @@ def _components(name: str, width: int, height: int, tags: ColourTags) -> Compone
             "convert the clip to planar YUV, RGB or grey with 8 to 16 bits."
         )
     full = fmt.is_rgb or sample_range(tags, name) == FULL
-    parts = tuple(_component(c, width, height, full) for c in fmt.components if not c.is_alpha)
+    # PyAV's own `is_chroma` holds for subsampled chroma only.
+    own = [c for c in fmt.components if not c.is_alpha]
+    parts = tuple(_component(c, width, height, full, not fmt.is_rgb and number > 0) for number, c in enumerate(own))
     if fmt.is_rgb:
         return Components(parts, np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32), True)
     forward, backward = yuv_matrices(*LUMA_WEIGHTS[yuv_matrix(tags, height)])
@@ -82,11 +84,11 @@ def _components(name: str, width: int, height: int, tags: ColourTags) -> Compone
     return Components(parts, forward, backward, False)
 
 
-def _component(c: av.video.format.VideoFormatComponent, width: int, height: int, full: bool) -> Component:
+def _component(c: av.video.format.VideoFormatComponent, width: int, height: int, full: bool, is_chroma: bool) -> Component:
     unit, top = 1 << (c.bits - 8), (1 << c.bits) - 1
     if full:
-        zero, scale, low, high = ((top + 1) / 2 if c.is_chroma else 0.0), float(top), 0, top
-    elif c.is_chroma:
+        zero, scale, low, high = ((top + 1) / 2 if is_chroma else 0.0), float(top), 0, top
+    elif is_chroma:
         zero, scale, low, high = 128.0 * unit, 224.0 * unit, 16 * unit, 240 * unit
     else:
         zero, scale, low, high = 16.0 * unit, 219.0 * unit, 16 * unit, 235 * unit
