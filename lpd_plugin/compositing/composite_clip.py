@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import BadInput
 from ..reenactment.heads import END_POLICIES, Head, Heads
 from ..video.clip import AudioSource, Clip, ClipInfo, Frame
+from ..video.planes import bit_depth
 from ..video.timing import nested_window
 from ..video.track import CropBox, Track
 from .fades import FadeOptions
@@ -29,12 +30,14 @@ from .seamless import check_mode
 from .timeline import END_TOLERANCE, Timeline
 from .views.report import CompositeReport, Outcome
 
+LARGEST_BATCH = 16 << 20  # bytes of luma that a batch holds
+
 
 @dataclass(frozen=True)
 class CompositeOptions:
     """edge, head, fade: see EdgeOptions, HeadOptions, FadeOptions. blend: how head and surroundings meet, see `seamless`.
     end_policy: what happens where the performance is shorter than the footage, one of END_POLICIES; "trim" ends the clip
-    with the performance. micro_batch: frames held and matted at once."""
+    with the performance. micro_batch: frames held and matted at once, at most; fewer where pictures are large."""
 
     edge: EdgeOptions = field(default_factory=EdgeOptions)
     head: HeadOptions = field(default_factory=HeadOptions)
@@ -129,7 +132,7 @@ class CompositeClip(Clip):
         mattes = OriginalMattes(self.footage, self.track, self.head_matte)
         pulled = self.timeline.frames(start, None if self.dressing is None else self.dressing.heads)
         try:
-            while batch := list(islice(pulled, self.options.micro_batch)):
+            while batch := list(islice(pulled, self._at_once)):
                 if self.timeline.holds_still:
                     # The same picture every time: its scene is made once.
                     still = still or self._scenes(batch[:1], mattes)[0]
@@ -171,6 +174,13 @@ class CompositeClip(Clip):
 
     def _wanted(self, frame: Frame, head: Head | None) -> bool:
         return (head is not None or self.heads is None) and self._weight(frame) > 0
+
+    @property
+    def _at_once(self) -> int:
+        """Frames of a batch: fewer of large pictures, which would take much memory and win little."""
+        info = self.footage.info
+        own = info.width * info.height * (2 if bit_depth(info.pixel_format) > 8 else 1)
+        return max(1, min(self.options.micro_batch, LARGEST_BATCH // own))
 
     def _number(self, index: int) -> int:
         return 0 if self.timeline.holds_still else self.timeline.first + index
