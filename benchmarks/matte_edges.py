@@ -13,7 +13,6 @@ import argparse
 import importlib.util
 import time
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -21,10 +20,10 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 import torch
-from matte_media import Known, MadeHeads, frames_of, head_clip, moved, shaken
+from matte_media import Known, MadeHeads, frames_of, generated, head_clip, moved, shaken
 
 from lpd_plugin.compositing.matte.edge import EdgeOptions, matte_on_rect, refine_matte, region_weight
-from lpd_plugin.compositing.matte.measures import absolute_difference, edge_band, edge_flicker, gradient_error
+from lpd_plugin.compositing.matte.measures import absolute_difference, edge_band, edge_flicker, edge_trembling, gradient_error
 from lpd_plugin.compositing.matte.motion import Motion, grey_of, inner_part
 from lpd_plugin.compositing.matte.neck import neck_of
 from lpd_plugin.compositing.matte.refine import refined
@@ -32,17 +31,13 @@ from lpd_plugin.compositing.matte.stable_heads import StableHeads
 from lpd_plugin.compositing.matte.steady_track import steadied
 from lpd_plugin.compositing.picture.square import square_to_rect
 from lpd_plugin.compositing.plate.fill import push_pull
-from lpd_plugin.reenactment.crops import chosen_crops
-from lpd_plugin.reenactment.generate import GeneratedHeads
-from lpd_plugin.reenactment.identity import encode_identity
 from lpd_plugin.reenactment.mattes import tidied
-from lpd_plugin.reenactment.pose import encode_pose
 from lpd_plugin.video.crop import crop_square
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.regions.region import Rect
 from lpd_plugin.video.track import CropBox, Origin, Track
 from lpd_plugin.video.tracking.tracker import track_head
-from lpd_plugin.weights.files import load_matte, load_model
+from lpd_plugin.weights.files import load_matte
 
 SHARED = Path(__file__).parents[2] / "shared"
 FOOTAGE = SHARED / "footage"
@@ -166,19 +161,15 @@ def generated_guides(people: list[tuple[np.ndarray, np.ndarray]]) -> None:
         print(f"| {name} | {errors([truth for _, truth in people], mattes)} |")
 
 
-def flicker(pictures, mattes, truth) -> float:
+def unrest(pictures, mattes, truth) -> np.ndarray:
+    """Flicker and trembling."""
     inner = [inner_part(matte) for matte in truth]
     greys = [grey_of(picture, part) for picture, part in zip(pictures, inner)]
-    motions = [Motion.between(now, before, part) for before, now, part in zip(greys, greys[1:], inner[1:])]
-    return float(np.mean([edge_flicker(*step) for step in zip(mattes, mattes[1:], motions)]))
-
-
-def generated(identity: str, driver: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    model = load_model("compact")
-    own, other = (open_clip(FOOTAGE / f"{n}.mp4").trimmed(Fraction(0), Fraction(s)) for n, s in ((identity, 2), (driver, 1)))
-    person = encode_identity(model, chosen_crops([(own, track_head(own))], 4, model))
-    heads = list(GeneratedHeads(person, encode_pose(model, other, track_head(other)), model))[:count]
-    return np.stack([head.rgb for head in heads]), np.stack([head.matte for head in heads])
+    back = [Motion.between(now, before, part) for before, now, part in zip(greys, greys[1:], inner[1:])]
+    onward = [Motion.between(now, after, part) for now, after, part in zip(greys, greys[1:], inner)]
+    flicker = [edge_flicker(*step) for step in zip(mattes, mattes[1:], back)]
+    trembling = [edge_trembling(*step) for step in zip(mattes, mattes[1:], mattes[2:], back, onward[1:])]
+    return np.array([np.mean(flicker), np.mean(trembling)])
 
 
 def steadiness(persons: list[str]) -> None:
@@ -189,23 +180,30 @@ def steadiness(persons: list[str]) -> None:
     away = [40 * np.sin(2 * np.pi * i / 12) for i in range(24)]
     pictures, truth = (np.stack([moved(one, x) for one, x in zip(part, away)]) for part in head_clip(SHARED, persons[0], 24))
     cases[f"{persons[0]}, edge shaken, moving 20 px a frame"] = pictures, shaken(truth), truth
-    pictures, mattes = generated("foot_02_static_hands", "foot_08_static_vertical", 24)
-    cases["generated, foot_02 driven by foot_08"] = pictures, mattes, None
-    pictures, mattes = generated("foot_06_profile", "foot_02_static_hands", 24)
-    cases["generated, foot_06 driven by foot_02"] = pictures, mattes, None
-    print("\n| heads | matte | flicker | of the first | error | lag, frames |\n|---|---|---|---|---|---|")
+    for own, other in (("foot_02_static_hands", "foot_08_static_vertical"), ("foot_06_profile", "foot_02_static_hands")):
+        pictures, mattes = generated(FOOTAGE / f"{own}.mp4", FOOTAGE / f"{other}.mp4", 24)
+        cases[f"generated, {own[:7]} driven by {other[:7]}"] = pictures, mattes, None
+    print("\n| heads | matte | flicker | of the first | trembling | of the first | slope | error | lag, frames |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, (pictures, mattes, truth) in cases.items():
         inner = mattes if truth is None else truth
-        first = flicker(pictures, mattes, inner)
-        ways = {"as it came": mattes, "running average": running_average(mattes)}
+        first, steep = unrest(pictures, mattes, inner), slope(mattes)
+        ways = {"as it came": mattes, "running average": running_average(mattes)} | ({} if truth is None else {"exact": truth})
         for reach in (1, 2, 3):
             heads = StableHeads(MadeHeads(pictures, mattes), reach=reach)
             ways[f"{reach} before and after"] = np.stack([head.matte for head in heads])
         for way, made in ways.items():
-            level = flicker(pictures, made, inner)
+            level = unrest(pictures, made, inner)
+            levels = " | ".join(f"{value:.3f} | {share:.2f}" for value, share in zip(level, level / first))
             off = "" if truth is None else f"{np.mean([absolute_difference(*pair) for pair in zip(made, truth)]):.2f}"
             late = lag(made, truth) if "moving" in name else ""  # the others hardly move
-            print(f"| {name} | {way} | {level:.3f} | {level / first:.2f} | {off} | {late} |", flush=True)
+            print(f"| {name} | {way} | {levels} | {slope(made) / steep:.2f} | {off} | {late} |", flush=True)
+
+
+def slope(mattes: np.ndarray) -> float:
+    """How steep edges are: the mean length of alpha's gradient, each pixel counting as much as its own."""
+    lengths = np.stack([np.hypot(*np.gradient(matte)) for matte in mattes])
+    return float((lengths**2).sum() / lengths.sum())
 
 
 def running_average(mattes: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -107,3 +109,20 @@ class MadeHeads(Heads):
 
     def fingerprint(self) -> str:
         return f"made {len(self.mattes)} {self.first}"
+
+
+def generated(identity: Path, driver: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures and mattes of the first heads drawn of one clip's person as the other's moves, by the embedded weights."""
+    from lpd_plugin.reenactment.crops import chosen_crops
+    from lpd_plugin.reenactment.generate import GeneratedHeads
+    from lpd_plugin.reenactment.identity import encode_identity
+    from lpd_plugin.reenactment.pose import encode_pose
+    from lpd_plugin.video.open import open_clip
+    from lpd_plugin.video.tracking.tracker import track_head
+    from lpd_plugin.weights.files import load_model
+
+    model = load_model("compact")
+    own, other = (open_clip(path).trimmed(Fraction(0), Fraction(s)) for path, s in ((identity, 2), (driver, 1)))
+    person = encode_identity(model, chosen_crops([(own, track_head(own))], 4, model))
+    heads = list(islice(GeneratedHeads(person, encode_pose(model, other, track_head(other)), model), count))
+    return np.stack([head.rgb for head in heads]), np.stack([head.matte for head in heads])

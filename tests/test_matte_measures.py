@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matte_media import moved, shaken
 
-from lpd_plugin.compositing.matte.measures import absolute_difference, edge_band, edge_flicker, gradient_error
+from lpd_plugin.compositing.matte.measures import absolute_difference, edge_band, edge_flicker, edge_trembling, gradient_error
 from lpd_plugin.compositing.matte.motion import Motion
 
 
@@ -55,6 +55,13 @@ def test_an_edge_that_moves_with_the_head_does_not_flicker_and_one_that_jumps_do
     assert edge_flicker(before, now, still()) > 0.3
     little, much = (edge_flicker(*shaken([before, before], pixels), still()) for pixels in (0.5, 2))
     assert 0 < little < 0.5 * much
+
+
+def test_an_outline_that_goes_on_moving_does_not_tremble_and_one_that_goes_to_and_fro_does():
+    onwards, to_and_fro = ([moved(disc(soft=6), x) for x in way] for way in ((-2, 0, 2), (0, 2, 0)))
+    assert edge_flicker(*onwards[:2], still()) == pytest.approx(edge_flicker(*to_and_fro[:2], still()), rel=0.2)
+    going, trembling = (edge_trembling(*three, still(), still()) for three in (onwards, to_and_fro))
+    assert going < 0.15 * trembling and trembling == pytest.approx(edge_flicker(*to_and_fro[:2], still()), rel=0.1)
 
 
 def test_without_an_edge_there_is_no_flicker():

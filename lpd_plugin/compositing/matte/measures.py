@@ -46,6 +46,18 @@ def edge_flicker(before: np.ndarray, now: np.ndarray, motion: Motion) -> float:
     return float(np.abs(now - motion.carried(before))[band].mean()) if band.any() else 0.0
 
 
+def edge_trembling(before: np.ndarray, now: np.ndarray, after: np.ndarray, back: Motion, onward: Motion) -> float:
+    """Mean |matte - halfway between the ones before and after, moved along| in the band around the edge of `now`; 0 without one.
+
+    An outline has motion of its own, other than that of what it encloses, as when a head turns: `edge_flicker` counts it, this
+    does not as long as it goes on from frame to frame. What goes to and fro counts for both. before, now, after: (h, w) float32
+    in [0, 1]. back, onward: where each pixel of `now` was before, and will be after.
+    """
+    band = edge_band(now)
+    halfway = (back.carried(before) + onward.carried(after)) / 2
+    return float(np.abs(now - halfway)[band].mean()) if band.any() else 0.0
+
+
 def _slope(matte: np.ndarray) -> np.ndarray:
     """Length of the gradient of the matte blurred by a Gaussian."""
     radius = int(np.ceil(3 * GRADIENT_SIGMA))
