@@ -12,9 +12,10 @@ from clip_makers import PictureClip, same_picture
 from format_media import VIDEO_FORMATS, ffprobe, patch_clip, patch_means, phone_clip, target
 
 from lpd_plugin.errors import BadInput
+from lpd_plugin.video import container, threads
 from lpd_plugin.video.clip import ColourTags
 from lpd_plugin.video.colour import sample_range
-from lpd_plugin.video.encoding import lookahead
+from lpd_plugin.video.encoding import Encoding, lookahead
 from lpd_plugin.video.formats import load_format
 from lpd_plugin.video.metadata import MasteringDisplay, Metadata
 from lpd_plugin.video.open import open_clip
@@ -247,3 +248,24 @@ def test_x264_looks_as_far_ahead_as_ever_up_to_1080p_and_less_far_in_larger_pict
         for name, size in (("yuv420p", (3840, 2160)), ("yuv420p10le", (3840, 2160)), ("yuv420p", (7680, 4320)))
     )
     assert 5 <= eight_k <= deep < four_k < 30
+
+
+def test_on_many_cores_large_pictures_are_coded_by_fewer_threads_which_hold_pictures_each(monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 32)
+    assert threads.encoding_threads("yuv420p", 3840, 2160) * 65 <= 330  # MB: what one more takes of x264 at 4K, measured
+    assert threads.decoding_threads("yuv420p", 3840, 2160) * 18 <= 170
+    assert threads.encoding_threads("yuv422p10le", 7680, 4320) == threads.FEWEST
+    monkeypatch.setattr(threads, "cores", lambda: 8)
+    assert threads.encoding_threads("yuv420p", 1920, 1080) == threads.decoding_threads("yuv420p", 1920, 1080) == 0
+
+
+def test_the_encoder_and_the_decoder_take_no_more_threads_than_memory_allows(carphone, tmp_path, monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 32)
+    monkeypatch.setattr(threads, "ENCODING_BYTES", 5.3 * 3.1 * 176 * 144 * 1.5)
+    monkeypatch.setattr(threads, "DECODING_BYTES", 1.5 * 4.1 * 176 * 144 * 1.5)
+    clip = open_clip(carphone)
+    encoding = Encoding(clip, str(tmp_path / "part.mp4"), load_format("h264"), {}, Fraction(1, 25))
+    assert encoding._stream.codec_context.thread_count == 3
+    encoding.close()
+    with container.opened(str(carphone)) as opened:
+        assert container.video_stream(opened, str(carphone)).codec_context.thread_count == 4

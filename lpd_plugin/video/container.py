@@ -14,6 +14,7 @@ from ..errors import BadInput
 from .metadata import ALPHA_TAG, PREMULTIPLIED, Metadata, read_metadata
 from .pixel_formats import Orientation, orientation_of, to_planar, turned
 from .planes import tags_of
+from .threads import decoding_threads
 from .timing import average_rate, constant_rate
 
 # Packets of these may decode to nothing by design, so that only decoding tells the frames.
@@ -57,6 +58,9 @@ def video_stream(container: av.container.InputContainer, path: str) -> av.VideoS
         if other.index != stream.index:
             other.discard = av.stream.Discard.all
     stream.thread_type = "AUTO"
+    context = stream.codec_context
+    if context.pix_fmt and context.width and context.height:
+        context.thread_count = decoding_threads(context.pix_fmt, context.width, context.height)
     return stream
 
 

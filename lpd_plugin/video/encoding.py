@@ -20,6 +20,7 @@ from .metadata import hdr_options
 from .ordinary_priority import ordinary_priority
 from .pixel_choice import has_alpha
 from .planes import bit_depth
+from .threads import encoding_threads, picture_bytes
 
 os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its settings to the terminal otherwise
 
@@ -32,7 +33,7 @@ class Encoding:
     """A file that takes frames. One is encoded when the next is known, since that says how long it lasts.
 
     tags: of the container. time_base: of which every frame's time is a whole multiple. container: another than the
-    format's, for a part of the pictures without the sound. threads: of the encoder, 0 as many as it likes. `notes` are
+    format's, for a part of the pictures without the sound. threads: of the encoder, 0 as many as memory allows. `notes` are
     what the user should know, `frames` and `seconds` what was written.
     """
 
@@ -95,6 +96,8 @@ class Encoding:
             stream.metadata[ASPECT_TAG] = str(self._info.sample_aspect_ratio)
         context.color_range, context.colorspace = self._colour.range, self._colour.matrix
         context.color_primaries, context.color_trc = self._colour.primaries, self._colour.transfer
+        if not threads and fmt.codec == "libx264":
+            threads = encoding_threads(self._pixel_format, self._info.width, self._info.height)
         context.thread_type, context.thread_count = "AUTO", threads
         return stream
 
@@ -175,9 +178,7 @@ class Encoding:
 def lookahead(pixel_format: str, width: int, height: int) -> dict[str, str]:
     """How many pictures x264 may hold to look ahead: its usual number up to 1080p, fewer of larger ones, so that 4K does not take
     a gigabyte. Its copy of a picture takes about twice the picture's own memory."""
-    components = av.VideoFormat(pixel_format, width, height).components
-    own = sum(one.width * one.height * -(-one.bits // 8) for one in components)
-    affordable = LOOKAHEAD_BYTES // max(1, 2 * own)
+    affordable = LOOKAHEAD_BYTES // max(1, 2 * picture_bytes(pixel_format, width, height))
     return {} if affordable >= USUAL_LOOKAHEAD else {"rc-lookahead": str(max(FEWEST_AHEAD, affordable))}
 
 
