@@ -21,6 +21,7 @@ from .matte.original import OriginalMattes
 from .matte.refine import refined
 from .picture.look import Look, look_at
 from .picture.own_grid import Grid, OwnCodes, luma_codes, own_changes, places_of, taken, to_codes
+from .picture.parts import but_the_middle, close_border, on_grid, only_inside
 from .picture.square import MATTE_SIDE, HeadMatte, drawn_extent, drawn_small, grown_matte
 from .plate.fill import fill_smoothly, push_pull, small_size
 from .plate.plate import Plate
@@ -176,7 +177,7 @@ class Scene:
 
     def _inside(self, rect: Rect) -> Ground:
         look, box, wide = self.look, self.look.box, reach_box(self.look.box)
-        allowed = _only_inside(look, rect, self._allowed_by(box, rect))
+        allowed = only_inside(look.rect, rect, self._allowed_by(box, rect))
         if self.clear is None:
             # Nothing around tells what the background is: the original stays rather than an invention.
             return Ground(self, rect, allowed, np.zeros_like(allowed))
@@ -184,11 +185,11 @@ class Scene:
         removal = Spread(self.removed[None], Span.of(wide), rect).part(rect)[0]
         above, across = self._above(box, rect)
         rows = int(np.count_nonzero(above))  # from the top on
-        for part in _but_the_middle(above[:rows, 0] >= 1, across[0] >= 1):
+        for part in but_the_middle(above[:rows, 0] >= 1, across[0] >= 1):
             removal[part] *= np.maximum(allowed[part], above[part[0]] * across[:, part[1]])
         removal[rows:] *= allowed[rows:]
         if self.edge.border:
-            _close(removal, rect, self.rect, (self.picture.width, self.picture.height))
+            close_border(removal, rect, self.rect, (self.picture.width, self.picture.height))
         return Ground(self, rect, allowed, removal)
 
     def _allowed_by(self, box: CropBox, rect: Rect) -> np.ndarray:
@@ -228,7 +229,7 @@ class Scene:
         """The footage as averages over squares of so many pixels, and where these lie."""
         rect = self.rect
         step = min(-(-max(rect.width, rect.height) // CORRECTED_SIDE), min(rect.width, rect.height) // 4 + 1)
-        grid = _on_grid(rect, step)
+        grid = on_grid(rect, step)
         size = grid.width // step, grid.height // step
         return read_reduced(self.picture, grid.left, grid.top, grid.width, grid.height, size), grid, step
 
@@ -295,14 +296,6 @@ def _scene(
     return Scene(look, rect, picture, matte, neck, removed, known, plate, index, edge)
 
 
-def _on_grid(rect: Rect, step: int) -> Rect:
-    """The largest part of a rectangle on multiples of `step`, where the same footage and plate give the same averages at
-    every frame."""
-    left, top = (-(-edge // step) * step for edge in rect[:2])
-    right, bottom = (edge // step * step for edge in rect[2:])
-    return Rect(left, top, right, bottom)
-
-
 def _changing(look: Look, grown: np.ndarray, size: tuple[int, int]) -> Rect:
     """The square's rectangle and as much of its reach as the original head's removal touches."""
     wide = reach_box(look.box)
@@ -314,44 +307,3 @@ def _changing(look: Look, grown: np.ndarray, size: tuple[int, int]) -> Rect:
         return look.rect
     both = look.rect.union(around)
     return Rect(both.left, both.top, both.right, look.rect.bottom)
-
-
-def _but_the_middle(rows: np.ndarray, columns: np.ndarray) -> list[tuple[slice, slice]]:
-    """Parts that hold all of an area but a rectangle in which rows and columns (bool, of its sides) are both true."""
-    (top, bottom), (left, right) = _run(rows), _run(columns)
-    whole = slice(0, len(columns))
-    return [
-        (slice(0, top), whole), (slice(bottom, len(rows)), whole),
-        (slice(top, bottom), slice(0, left)), (slice(top, bottom), slice(right, len(columns))),
-    ]  # fmt: skip
-
-
-def _run(values: np.ndarray) -> tuple[int, int]:
-    """Begin and end of the first run of true values; (0, 0) without one."""
-    if not values.any():
-        return 0, 0
-    begin = int(values.argmax())
-    end = begin + int((~values[begin:]).argmax()) if not values[begin:].all() else len(values)
-    return begin, end
-
-
-def _close(removal: np.ndarray, part: Rect, rect: Rect, size: tuple[int, int]) -> None:
-    """Exactly 0 on the outermost pixels of `rect`, of which `part` is shown, except along the picture's own border."""
-    for at_border, line in (
-        (rect.top == 0 or part.top > rect.top, removal[0]),
-        (rect.bottom == size[1] or part.bottom < rect.bottom, removal[-1]),
-        (rect.left == 0 or part.left > rect.left, removal[:, 0]),
-        (rect.right == size[0] or part.right < rect.right, removal[:, -1]),
-    ):  # fmt: skip
-        if not at_border:
-            line[:] = 0
-
-
-def _only_inside(look: Look, rect: Rect, weight: np.ndarray) -> np.ndarray:
-    common = rect_common(rect, look.rect)
-    if common == rect:
-        return weight
-    inside = np.zeros_like(weight)
-    if not common.empty:
-        inside[common.slices(rect)] = weight[common.slices(rect)]
-    return inside
