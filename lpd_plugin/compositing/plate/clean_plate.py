@@ -57,5 +57,5 @@ def clean_plate(
     plate = still_plate(clip, track, head_matte, samples, progress)
     if plate is not None:
         return plate
-    digest = plate_digest("moving plate 1", clip, track, head_matte is None)
+    digest = plate_digest("moving plate 2", clip, track, head_matte is None)
     return MovingPlate(clip, track, camera_path(clip, track, progress), head_matte, digest)

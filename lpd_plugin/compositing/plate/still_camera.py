@@ -25,7 +25,7 @@ def still_plate(
     bounded whatever the clip's length. Pixels that show the person's body where the background was never seen keep
     the body; pixels only ever behind the head get texture from around. Works on a still as on a clip of one frame.
     """
-    digest = plate_digest("still plate 2", clip, track, samples, head_matte is None)
+    digest = plate_digest("still plate 3", clip, track, samples, head_matte is None)
     rect = all_reaches(track, (clip.info.width, clip.info.height))
     if rect.empty:
         return empty_plate(digest)
