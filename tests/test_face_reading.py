@@ -10,10 +10,12 @@ from training_runs import two_persons
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.learning.face_marks import MIRRORED, FaceMarks, marks_of, where_it_looks
-from lpd_plugin.learning.face_measures import FITTED, HELD, NAMES, mean_shape, measures, rough_shape, without_usual
+from lpd_plugin.learning.face_measures import mean_shape, measures, without_usual
 from lpd_plugin.learning.face_pictures import MeasuredFaces, ShownFaces, bent, moved_points
 from lpd_plugin.learning.face_reader_training import FaceReaderConfig, FaceReaderTraining
 from lpd_plugin.networks.configurations import configuration
+from lpd_plugin.networks.face_pose import FITTED, fit_held, rough_shape
+from lpd_plugin.networks.face_reader import FACE_VIEW, HELD, NAMES, face_view, mirrored
 from lpd_plugin.video.crop import crop_square
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.track import CropBox
@@ -50,6 +52,22 @@ def test_turn_nod_and_tilt_are_found_again_from_the_points_alone(angles):
     for wanted, name in zip(angles, ("yaw", "pitch", "roll")):
         assert np.corrcoef(found[:, NAMES.index(name)], wanted)[0, 1] > 0.98, name
     assert np.abs(found[:, ROLL] - angles[2]).mean() < 0.05
+
+
+def test_the_closed_form_of_how_a_head_is_held_is_the_orthonormal_fit(angles):
+    points, shape = torch.from_numpy(turned(*angles)), torch.from_numpy(rough_shape() - rough_shape().mean(0))
+    held = fit_held(points, shape)
+    affine = (points - points.mean(1, keepdim=True)).mT @ shape @ torch.linalg.inv(shape.T @ shape)
+    u, sizes, v = torch.linalg.svd(affine, full_matrices=False)
+    assert (held.rotation[:, :2] - u @ v).abs().max() < 2e-3 and (held.scale - sizes.mean(1)).abs().max() < 2e-4
+    assert (held.rotation @ held.rotation.mT - torch.eye(3)).abs().max() < 3e-3
+
+
+def test_points_that_all_lie_in_one_place_have_numbers_and_gradients():
+    points = torch.zeros(1, 68, 2, requires_grad=True)
+    numbers = fit_held(points, torch.from_numpy(rough_shape()).float()).numbers()
+    numbers.sum().backward()
+    assert numbers.isfinite().all() and points.grad.isfinite().all()
 
 
 def test_an_opening_mouth_is_measured_and_nothing_else_changes():
@@ -117,6 +135,27 @@ def test_the_embedded_reader_sees_a_head_tilt_and_a_mirror(read, man):
     assert abs(mirrored[ROLL] + one[ROLL]) < 0.5 and abs(mirrored[YAW] + one[YAW]) < 0.5
 
 
+def test_a_descriptor_says_of_a_mirrored_face_what_it_says_of_the_face_the_other_way_round(man):
+    model, pictures = load_model(), torch.from_numpy(man[[10, 60]]).permute(0, 3, 1, 2).float() / 255
+    with torch.inference_mode():
+        face, other = (model.pose_encoder(p)[:, model.configuration.pose_size :] for p in (pictures, pictures.flip(3)))
+    assert torch.allclose(other, mirrored(face), atol=1e-4) and (mirrored(face) - face).abs().max() > 0.3
+
+
+def test_the_points_that_are_read_off_lie_on_the_face_and_move_with_it(man):
+    """A crop 16 px further left and up shows the face so much further right and down."""
+    model, wide = load_model(), np.pad(man[10], ((16, 0), (16, 0), (0, 0)), mode="edge")
+    pictures = torch.from_numpy(np.stack((man[10], wide[:256, :256]))).permute(0, 3, 1, 2).float() / 255
+    with torch.inference_mode():
+        _, points, _ = model.pose_encoder.face.looked(face_view(pictures, model.pose_encoder.size))
+    one, moved = ((points.numpy() * FACE_VIEW + 1) / 2 * 256)
+    assert np.abs((moved - one) - 16).mean() < 2
+    eyes, nose, mouth = one[36:48].mean(0), one[30], one[48:68].mean(0)
+    assert eyes[1] < nose[1] < mouth[1]
+    dark = [man[10][round(y), round(x)].mean() for x, y in one[[37, 38, 40, 41, 43, 44, 46, 47]]]
+    assert np.mean(dark) < man[10][round(nose[1]), round(nose[0])].mean() - 40  # eyes, and a lit nose
+
+
 def test_the_embedded_reader_sees_the_two_moments_at_which_the_man_opens_his_mouth(read, man):
     lips = np.concatenate([read(part) for part in np.array_split(man, 15)])[:, LIPS]
     assert lips[[60, 110]].min() > 2.5 and lips[[0, 30, 119]].max() < 0.6
@@ -147,6 +186,18 @@ def test_a_turned_view_of_a_face_has_the_turned_points_measures(carphone, astron
     assert points.shape == (16, 68, 2)
     assert pictures.shape == (16, 3, 64, 64) and 0 <= pictures.min() and pictures.max() <= 1
     assert values.shape == (16, configuration("compact").face_size) and values[:, ROLL].abs().max() > 1.5
+
+
+def test_a_chin_that_bending_made_longer_is_no_opener_mouth(carphone, astronaut):
+    store = two_persons(carphone, astronaut)
+    faces = MeasuredFaces(store, FaceMarks(turned(*np.random.default_rng(1).uniform(-0.1, 0.1, (3, store.count))), np.zeros(store.count)))
+    shown, rows, mirror = ShownFaces(faces, 4, 64, seed=0), np.array([0, 1, 2, 3]), np.array([False, True, False, True])
+    before = np.where(mirror[:, None], faces.measured_mirrored[rows], faces.measured[rows])
+    longer = np.zeros_like(before)
+    longer[:, [NAMES.index("jaw down"), LIPS, NAMES.index("pitch")]] = 0.1
+    gained = shown._meant(before + longer, rows, mirror) - shown._meant(before, rows, mirror)
+    assert np.allclose(gained[:, NAMES.index("jaw down")], 0.03)  # of a person's own jaw 0.7 are taken out
+    assert np.allclose(gained[:, LIPS], 0.1) and np.allclose(gained[:, NAMES.index("pitch")], 0.1)
 
 
 def test_points_lie_where_the_bent_and_turned_view_shows_them():

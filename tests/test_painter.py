@@ -11,11 +11,11 @@ from training_runs import two_persons
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.learning.data.store import HeadStore
-from lpd_plugin.learning.face_measures import NAMES
-from lpd_plugin.learning.painter_pairs import displaced
 from lpd_plugin.learning.losses.painting import point_loss
+from lpd_plugin.learning.painter_pairs import displaced
 from lpd_plugin.learning.painter_training import PainterConfig, PainterTraining
 from lpd_plugin.networks.configurations import configuration
+from lpd_plugin.networks.face_reader import NAMES
 from lpd_plugin.networks.model import ReenactmentModel, at_size
 from lpd_plugin.networks.painter import Painter, moved_by
 from lpd_plugin.reenactment.identity import encode_identity

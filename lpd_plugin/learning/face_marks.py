@@ -14,11 +14,11 @@ import cv2
 import numpy as np
 
 from ..errors import BadInput
+from ..networks.face_pose import POINTS
 from ..progress import Progress
 from ..whole_files import written_whole
 from .data.store import Heads
 
-POINTS = 68
 # The face box in a head crop: the crop's side is 1.8 times the box's, and dlib's boxes sit a little lower.
 BOX = (0.24, 0.29, 0.76, 0.81)
 LEAST_SCORE = -0.3

@@ -7,15 +7,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..networks.encoders import FACE_VIEW
+from ..networks.face_reader import FACE_VIEW, HELD
 from .augmentation import PoseAugmentation, swapped_backgrounds
 from .data.store import Heads
 from .face_marks import FaceMarks
-from .face_measures import HELD, mean_shape, measures, without_usual
+from .face_measures import USUAL, mean_shape, measures, without_usual
 from .painter_pairs import coarsened
 
 CANDIDATES = 3  # frames of which the one with the most unusual expression is taken, in half of the draws
-BEND = 0.04  # half sides: spread of the bends that give a face another one's proportions
+BEND = 0.05  # half sides: spread of the bends that give a face another one's proportions
 BENDS = 5  # places a side that bend on their own
 
 
@@ -35,6 +35,7 @@ class MeasuredFaces:
         values, other = (measures(m.points, m.gaze, self.shape) for m in (marks, mirror))
         self.values = without_usual(values, self.persons)
         mirrored = without_usual(other, self.persons)
+        self.measured, self.measured_mirrored = values, other
         self.usual, self.usual_mirrored = values - self.values, other - mirrored
         everything = np.concatenate((self.values, mirrored))
         self.centre, self.spread = (known.centre, known.spread) if known else (everything.mean(0), everything.std(0) + 1e-6)
@@ -73,10 +74,20 @@ class ShownFaces:
         points = np.where(mirror[:, None, None], other.points, seen.points) * 2 - 1
         points = moved_points(points, turn, bends)
         gaze = np.where(mirror, other.gaze, seen.gaze)
-        usual = np.where(mirror[:, None], self.faces.usual_mirrored[rows], self.faces.usual[rows])
-        values = self.faces.standard(measures((points + 1) / 2, gaze, self.faces.shape) - usual)
+        measured = measures((points + 1) / 2, gaze, self.faces.shape)
+        values = self.faces.standard(self._meant(measured, rows, mirror))
         values, points = (torch.from_numpy(t).float().to(self.device) for t in (values, points / FACE_VIEW))
         return self._views(rows, turn, bends, mirror), values.clamp(-4, 4), points
+
+    def _meant(self, measured: np.ndarray, rows: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+        """What is measured (B, 14) on bent faces, less what is usual: of the person, and of the person that bends made of it,
+        whose longer chin is no opener mouth."""
+        faces = self.faces
+        before = np.where(mirror[:, None], faces.measured_mirrored[rows], faces.measured[rows])
+        usual = np.where(mirror[:, None], faces.usual_mirrored[rows], faces.usual[rows])
+        bent_to = np.zeros_like(measured)
+        bent_to[:, HELD:] = USUAL * (measured - before)[:, HELD:]
+        return measured - usual - bent_to
 
     def _views(self, rows: np.ndarray, turn: np.ndarray, bends: torch.Tensor, mirror: np.ndarray) -> torch.Tensor:
         pictures, masks = (t.to(self.device) for t in self.faces.store.pictures(rows))

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..errors import BadInput
 from ..networks.configurations import configuration
-from ..networks.encoders import face_view
+from ..networks.face_reader import face_view
 from ..networks.model import ReenactmentModel
 from ..networks.painter import resized
 from ..whole_files import write_png
@@ -35,7 +35,7 @@ from .single_run import SingleRun
 # reference, and what a face recogniser sees (where one is given). In another person's pose, where no picture says what is
 # right: haze (matte that is neither head nor none), what the face reader reads off it, and whom the recogniser sees.
 LOSSES = {
-    "painted": 10.0, "moved": 3.0, "masks": 2.0, "motion": 2.0, "points": 10.0, "face": 2.0, "haze": 7.0, "followed": 4.0,
+    "painted": 10.0, "moved": 3.0, "masks": 3.0, "motion": 2.0, "points": 10.0, "face": 2.0, "haze": 7.0, "followed": 4.0,
     "likeness": 1.0,
 }  # fmt: skip
 

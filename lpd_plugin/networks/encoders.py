@@ -7,19 +7,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from .configurations import Configuration
+from .face_reader import FaceReader, face_view, mirrored
 from .mobilenet import MobileNetV2
 from .plain_encoder import PlainEncoder
 from .resnext import ResNeXt50
 
-FACE_VIEW = 0.75  # of a crop's side: the middle, where crops have their faces, is all that a face reader looks at
 FARTHEST = 5.0  # spreads from the mean: further than a generator ever saw, as a number that hardly varied may say
-
-
-def face_view(pictures: torch.Tensor, size: int) -> torch.Tensor:
-    """The middle of head crops (B, 3, S, S) at `size` pixels."""
-    border = round(pictures.shape[-1] * (1 - FACE_VIEW) / 2)
-    middle = pictures[..., border : pictures.shape[-2] - border, border : pictures.shape[-1] - border]
-    return F.interpolate(middle, (size, size), mode="bilinear", antialias=True)
 
 
 def _backbone(kind: str, outputs: int, widths: tuple[int, ...], size: int, keep_layout: bool) -> nn.Module:
@@ -65,7 +58,7 @@ class PoseEncoder(_Encoder):
         size = c.encoder_size or c.image_size
         super().__init__(_backbone(c.pose_backbone, c.pose_size, c.pose_widths, size, True), c.encoder_size)
         # What a painter has to know beyond what the generator's drawing shows: see learning/face_measures.py.
-        self.face = _backbone(c.pose_backbone, c.face_size, c.pose_widths, size, True) if c.face_size else None
+        self.face = FaceReader(c.face_size, c.pose_widths, size) if c.face_size else None
 
     def latent(self, pictures: torch.Tensor) -> torch.Tensor:
         """What the generator is driven by: (B, 3, S, S) RGB in [0, 1] -> (B, pose_size)."""
@@ -74,7 +67,11 @@ class PoseEncoder(_Encoder):
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """The pose descriptor: (B, 3, S, S) RGB in [0, 1] -> (B, descriptor_size), the latent pose first."""
         latent = self.latent(pictures)
-        return latent if self.face is None else torch.cat((latent, self.read_face(pictures)), 1)
+        if self.face is None:
+            return latent
+        # Seen in a mirror, too: what the reader gets wrong of a face, it mostly gets wrong one way.
+        both = self.read_face(torch.cat((pictures, pictures.flip(3)))).chunk(2)
+        return torch.cat((latent, (both[0] + mirrored(both[1])) / 2), 1)
 
     def read_face(self, pictures: torch.Tensor) -> torch.Tensor:
         """How the head is held and what the face does, as numbers that mean the same for everybody:

@@ -15,6 +15,7 @@ from torch import nn
 WIDTHS = (32, 48, 64, 96, 128)  # at 1/2, 1/4 .. 1/32 of the side at which motion is looked for
 MOTION_SIDE = 128  # pixels: pictures are looked at in this size, whatever size is painted
 PAINT_WIDTH = 24
+PACKED = 2  # pixels a side that what is painted is worked out for at once: at full size its layers cost as much as all others
 TRUST = 2.0  # logit: an untrained painter shows the reference, not the drawing
 FADE = 4.0  # pixels above a picture within which it ends
 REACH = 0.5  # of half the side: what a motion output of 1 means
@@ -60,8 +61,8 @@ class Painter(nn.Module):
             width = outputs
         self.u, self.flows = nn.ModuleList(up), nn.ModuleList(ends)
         self.last = nn.Sequential(
-            nn.Conv2d(width + 9, PAINT_WIDTH, 3, 1, 1), nn.SiLU(), nn.Conv2d(PAINT_WIDTH, PAINT_WIDTH, 3, 1, 1), nn.SiLU(),
-            nn.Conv2d(PAINT_WIDTH, 5, 3, 1, 1),
+            nn.Conv2d(width + 5 + 4 * PACKED**2, PAINT_WIDTH, 3, 1, 1), nn.SiLU(),
+            nn.Conv2d(PAINT_WIDTH, PAINT_WIDTH, 3, 1, 1), nn.SiLU(), nn.Conv2d(PAINT_WIDTH, 5 * PACKED**2, 3, 1, 1),
         )  # fmt: skip
         for layer in (self.film[-1], self.last[-1], *ends):  # begins as: the reference, unmoved
             nn.init.zeros_(layer.weight)
@@ -91,17 +92,22 @@ class Painter(nn.Module):
         out = self.flows[0](x)
         for level, (block, end) in enumerate(zip(self.u, list(self.flows)[1:])):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
-            x = block(torch.cat((x, skips[-2 - level]), 1), films.pop(0) if films else None)
+            x = block(joined(x, skips[-2 - level]), films.pop(0) if films else None)
             out = F.interpolate(out, scale_factor=2, mode="bilinear", align_corners=False) + end(x)
         return REACH * (out[:, :2] + turned(turn, out.shape[-1])), out[:, 2:], x
 
     def paint(self, features: torch.Tensor, moved: torch.Tensor, trust: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-        """The moved reference and, where it shows nothing, the retouched drawing: (B, 4, S, S); and how much of each."""
-        features, trust, drawn = (resized(t, moved.shape[-1]) for t in (features, trust, drawn))
-        change = self.last(torch.cat((features, moved, drawn, trust), 1))
-        share = torch.sigmoid(trust + change[:, 4:] + TRUST + 1)
-        retouched = torch.sigmoid(torch.logit(drawn.clamp(0.02, 0.98)) + 4 * change[:, :4])
-        return share * moved + (1 - share) * retouched
+        """The moved reference and, where it shows nothing, the retouched drawing: (B, 4, S, S), S even.
+
+        The layers work on squares of PACKED pixels a side, whose pixels are channels of their own, on the way in and out
+        (sub-pixel convolution, Shi et al. 2016): the reference keeps every pixel at a third of the work.
+        """
+        side = moved.shape[-1]
+        inputs = (resized(t, side // PACKED) for t in (features, drawn, trust))
+        change = F.pixel_shuffle(self.last(joined(*inputs, F.pixel_unshuffle(moved, PACKED))), PACKED)
+        share = torch.sigmoid(resized(trust, side) + change[:, 4:] + TRUST + 1)
+        retouched = torch.sigmoid(torch.logit(resized(drawn, side).clamp(0.02, 0.98)) + 4 * change[:, :4])
+        return torch.lerp(retouched, moved, share)
 
     def forward(
         self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, faces: torch.Tensor
@@ -113,6 +119,12 @@ class Painter(nn.Module):
         motion, trust, features = self.motion(*small, faces)
         moved = moved_by(reference, motion)
         return self.paint(features, moved, trust, drawn), moved, motion
+
+
+def joined(*maps: torch.Tensor) -> torch.Tensor:
+    """Maps (B, C, h, w) one after the other in channels, laid out as the layers want them: mixed layouts would be joined first
+    and laid out again by the next layer."""
+    return torch.cat([part.contiguous(memory_format=torch.channels_last) for part in maps], 1)
 
 
 def resized(pictures: torch.Tensor, side: int) -> torch.Tensor:

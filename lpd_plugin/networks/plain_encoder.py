@@ -9,7 +9,8 @@ from torch import nn
 GROUP_SIZE = 8  # channels a group
 
 
-def _norm(channels: int) -> nn.GroupNorm:
+def normed(channels: int) -> nn.GroupNorm:
+    """Group norm of groups of GROUP_SIZE channels."""
     return nn.GroupNorm(channels // GROUP_SIZE, channels)
 
 
@@ -19,11 +20,11 @@ class Stage(nn.Module):
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
         self.reduce = nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False)
-        self.norm0 = _norm(outputs)
+        self.norm0 = normed(outputs)
         self.conv1 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.norm1 = _norm(outputs)
+        self.norm1 = normed(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.norm2 = _norm(outputs)
+        self.norm2 = normed(outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.silu(self.norm0(self.reduce(x)))
@@ -46,10 +47,6 @@ class PlainEncoder(nn.Module):
         self.squeeze = nn.Conv2d(widths[-1], 32, 1) if keep_layout else None
         self.output = nn.Linear(32 * side * side if keep_layout else widths[-1], outputs)
 
-    def features(self, x: torch.Tensor) -> torch.Tensor:
-        """What the outputs are read off: (B, 3, S, S) in [0, 1] -> (B, F)."""
-        x = self.stages(F.silu(self.stem(x - 0.5)))
-        return x.mean((2, 3)) if self.squeeze is None else self.squeeze(x).flatten(1)
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.output(self.features(x))
+        x = self.stages(F.silu(self.stem(x - 0.5)))
+        return self.output(x.mean((2, 3)) if self.squeeze is None else self.squeeze(x).flatten(1))

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 
 # How much each number that is read counts in what has to be followed (face_measures.NAMES): nods and mouths are what a
-# painter follows least, gaze is hardly read at all.
-FOLLOWED = torch.tensor([1.0] * 5 + [2.5, 2.5, 2.5, 1.5, 1.5, 1.5, 1.0, 1.0, 0.3])
+# painter follows least.
+FOLLOWED = torch.tensor([1.0] * 5 + [2.5, 2.5, 2.5, 1.5, 1.5, 1.5, 1.0, 1.0, 1.0])
 # Eyes and mouth are small, and what their points do is what a viewer looks for.
 POINT_WEIGHTS = torch.tensor([0.3] * 17 + [1.0] * 10 + [1.0] * 9 + [1.5] * 12 + [2.0] * 20)
 

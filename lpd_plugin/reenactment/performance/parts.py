@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...learning.face_measures import HELD, NAMES
 from ...networks.configurations import LATENT
+from ...networks.face_reader import HELD, NAMES
 from ...networks.model import ReenactmentModel
 
 RIDGE = 0.01  # of the bank's size: numbers that hardly vary there (gaze) must not explain what they cannot
