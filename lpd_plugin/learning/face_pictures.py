@@ -20,7 +20,7 @@ BENDS = 5  # places a side that bend on their own
 
 
 class MeasuredFaces:
-    """A store's faces and what is measured on them: `values` (rows, 14), see face_measures.NAMES.
+    """A store's faces and what is measured on them: `values` (rows, 14), see face_reader.NAMES.
 
     `known`: the training faces, whose shape and spread measure held-out ones, too.
     """

@@ -57,7 +57,7 @@ class PoseEncoder(_Encoder):
     def __init__(self, c: Configuration):
         size = c.encoder_size or c.image_size
         super().__init__(_backbone(c.pose_backbone, c.pose_size, c.pose_widths, size, True), c.encoder_size)
-        # What a painter has to know beyond what the generator's drawing shows: see learning/face_measures.py.
+        # What a painter has to know beyond what the generator's drawing shows: see face_reader.py.
         self.face = FaceReader(c.face_size, c.pose_widths, size) if c.face_size else None
 
     def latent(self, pictures: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-# How much each number that is read counts in what has to be followed (face_measures.NAMES): nods and mouths are what a
+# How much each number that is read counts in what has to be followed (face_reader.NAMES): nods and mouths are what a
 # painter follows least.
 FOLLOWED = torch.tensor([1.0] * 5 + [2.5, 2.5, 2.5, 1.5, 1.5, 1.5, 1.0, 1.0, 1.0])
 # Eyes and mouth are small, and what their points do is what a viewer looks for.

@@ -10,12 +10,12 @@ from ...networks.configurations import LATENT
 from ...networks.face_reader import HELD, NAMES
 from ...networks.model import ReenactmentModel
 
-RIDGE = 0.01  # of the bank's size: numbers that hardly vary there (gaze) must not explain what they cannot
+RIDGE = 0.01  # of the bank's size: numbers that hardly vary there must not explain what they cannot
 LEAST_BANK = 5  # poses in the bank for each number of the face reader; fewer do not tell what belongs to what
 
 # One unit of a movement in spreads of the face reader's numbers, with what goes along with it in the bank of poses
 # (correlations of 0.4 and more): a turned head's points lie to one side of the crop, an open mouth's middle lies lower.
-# Positive: yaw to the picture's right, pitch chin down, roll clockwise. Gaze is missing: the reader has not learned it.
+# Positive: yaw to the picture's right, pitch chin down, roll clockwise. Gaze is missing: it is read, and painters do not follow it yet.
 MOVEMENTS = {
     "yaw": {"yaw": -1.0, "x": 0.8},
     "pitch": {"pitch": 1.0, "y": 0.4},
@@ -33,7 +33,7 @@ MOVEMENTS = {
 
 @dataclass(frozen=True)
 class DescriptorParts:
-    """A descriptor of D numbers: a latent pose, then what a face reader reads, as `learning.face_measures.NAMES`.
+    """A descriptor of D numbers: a latent pose, then what a face reader reads, as `networks.face_reader.NAMES`.
 
     latent_of_face (14, D - 14): how far the latent pose moves with each of the reader's numbers, from the weights' own
     bank of poses (ridge regression, Hoerl and Kennard 1970). What of a latent movement the numbers of the head's
