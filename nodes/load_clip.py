@@ -22,13 +22,9 @@ class LoadClip(Node):
 
     @classmethod
     def fingerprint(cls, file, **_):
-        from pathlib import Path
+        from lpd_plugin.video.open import state_of
 
-        try:
-            state = Path(file).expanduser().stat()
-        except (OSError, TypeError):
-            return None
-        return file, state.st_size, state.st_mtime_ns
+        return (file, state_of(file)) if isinstance(file, str) else None
 
     def run(self, context: Context, file, in_point, out_point, rate):
         from fractions import Fraction

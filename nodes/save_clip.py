@@ -48,6 +48,7 @@ class SaveClip(Node):
 
     def run(self, context: Context, clip, file, format, overwrite, first_number, report):
         import json
+        from pathlib import Path
 
         from lpd_plugin.errors import BadInput
 
@@ -64,6 +65,8 @@ class SaveClip(Node):
             context.note(note)
         if result.first_file != result.path:
             context.note(f"{result.frames} images are in {result.path}")
+            images = {"file": Path(result.path).name, "first": Path(result.first_file).name, "frames": result.frames}
+            context.tell("images", lambda: images)
         context.saved_file(result.first_file)
         if report:
             context.saved_file(made.write_csv(report, overwrite))

@@ -12,7 +12,7 @@ import torch
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.video.batch_clip import BatchClip
-from lpd_plugin.video.open import open_clip
+from lpd_plugin.video.open import open_clip, state_of
 from lpd_plugin.video.planes import plane_views
 from lpd_plugin.video.still_clip import SequenceClip, StillClip
 
@@ -125,6 +125,16 @@ def test_a_sequence_follows_its_numbers_and_tells_what_is_missing(shot, carphone
     for frame, number in zip(frames, (8, 9, 10, 12, 13), strict=True):
         np.testing.assert_array_equal(frame.rgb(), carphone_pictures[number].to_ndarray(format="rgb24"))
     assert [frame.index for frame in clip.frames(3)] == [3, 4]
+
+
+@pytest.mark.parametrize("pattern", ["", "take2_%d.png", "take2_9.png"])
+def test_images_rendered_again_under_their_names_are_noticed(shot, pattern):
+    before = state_of(str(shot / pattern))
+    (shot / "notes.txt").write_text("still not an image")
+    assert state_of(str(shot / pattern)) == before != ""
+    (shot / "take2_9.png").write_bytes((shot / "take2_8.png").read_bytes())
+    assert state_of(str(shot / pattern)) != before
+    assert state_of(str(shot / "gone.png")) == state_of(str(shot / "gone_%d.png")) == ""
 
 
 def test_padded_patterns_want_all_their_digits(shot):

@@ -86,6 +86,26 @@ def test_the_host_and_a_headless_run_write_the_same_frames(host, carphone, astro
     assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(there, here, strict=True))
 
 
+def test_image_sequences_travel_to_a_host_elsewhere_and_back(host, carphone, tmp_path):
+    def graph(source, target, format):
+        return parse_workflow({
+            "1": {"class_type": "LPDLoadClip", "inputs": {"file": str(source), "out_point": "0.3", "rate": 30.0}},
+            "2": {"class_type": "LPDSaveClip", "inputs": {"clip": ["1", 0], "file": str(target), "format": format}},
+        })  # fmt: skip
+
+    elsewhere = host.address.replace("127.0.0.1", "127.1")  # the same host, under a name that does not say so
+    for source, folder in ((carphone, "first"), (tmp_path / "first", "second"), (tmp_path / "second" / "shot_%04d.png", "third")):
+        done = run_on_host(graph(source, tmp_path / folder / "shot_####.png", "png"), elsewhere, Progress())
+        assert done.files == [tmp_path / folder / "shot_0001.png"]
+    made = [[one.to_ndarray() for path in sorted((tmp_path / folder).iterdir()) for one in pictures(path)] for folder in ("first", "third")]
+    assert len(made[0]) == 9 and np.array_equal(*made)
+
+
+def pictures(path):
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
 def test_the_hosts_own_nodes_take_our_footage_and_give_it_and_two_of_them_draw_it_once(host, carphone, astronaut, tmp_path):
     graph = driven(
         carphone, astronaut,

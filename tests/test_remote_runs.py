@@ -121,11 +121,78 @@ def test_what_is_not_here_is_taken_for_the_hosts_own(graph):
     assert shipped(workflow, node_classes(), Host(), "run", Progress())[0].nodes["1"].inputs["file"].startswith("in the host")
 
 
+@pytest.fixture
+def shots(tmp_path):
+    """Three numbered images, and a file beside them that is none."""
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for number in (9, 10, 11):
+        (folder / f"shot_{number:04}.png").write_bytes(b"image %d" % number)
+    (folder / "notes.txt").write_text("not of the sequence")
+    return folder
+
+
+def sent_as(workflow, host, source):
+    workflow.nodes["1"].inputs["file"] = str(source)
+    return shipped(workflow, node_classes(), host, "run", Progress())[0].nodes["1"].inputs["file"]
+
+
+@pytest.mark.parametrize("pattern", ["", "shot_%04d.png", "shot_####.png", "shot_*.png", "shot_????.png"])
+def test_a_folder_or_a_pattern_of_images_travels_into_a_folder_named_by_its_content(graph, shots, pattern):
+    host = Host()
+    name = sent_as(graph(), host, shots / pattern)
+    folder = name.removesuffix(f"/{pattern}") if pattern else name
+    assert folder.startswith("lpd/") and folder.endswith("" if pattern else "-shots") and str(shots.parent) not in name
+    assert host.files == {("input", folder, f"shot_{n:04}.png"): b"image %d" % n for n in (9, 10, 11)}
+    host.upload = None  # a second run sends nothing
+    assert sent_as(graph(), host, shots / pattern) == name
+
+
+def test_images_that_changed_travel_anew_and_a_run_cut_short_sends_only_what_is_missing(graph, shots):
+    host = Host()
+    before = sent_as(graph(), host, shots)
+    del host.files["input", before, "shot_0010.png"]
+    taken, upload = [], host.upload
+    host.upload = lambda path, name, subfolder: (taken.append(name), upload(path, name, subfolder))
+    assert sent_as(graph(), host, shots) == before and taken == ["shot_0010.png"]
+    (shots / "shot_0011.png").write_bytes(b"rendered again")
+    assert sent_as(graph(), host, shots) != before
+
+
+def test_a_pattern_that_matches_nothing_here_is_the_hosts_own_and_a_folder_without_images_is_refused(graph, shots, tmp_path):
+    assert sent_as(graph(), Host(), shots / "other_####.png") == str(shots / "other_####.png")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match=r'^node 1 \(LPDLoadClip\), input "file": the folder .*empty has no images in it'):
+        sent_as(graph(), Host(), tmp_path / "empty")
+
+
+def test_images_that_a_host_wrote_come_back_as_a_whole_sequence_or_not_at_all(graph, tmp_path, monkeypatch):
+    told = {"lpd_images": [{"file": "done.####.png", "first": "done.1001.png", "frames": 2}]}
+    host = Host({"/prompt": {"prompt_id": "n"}, "/history/n": {"n": {"outputs": {"2": told}}}})
+    host.messages = lambda: Messages(("execution_success", {}))
+    numbers, original = [1001, 1002], host.post
+
+    def post(path, content):
+        folder, _, name = content["prompt"]["2"]["inputs"]["file"].rpartition("/")
+        for number in numbers:
+            host.files["output", folder, name.replace("####", str(number))] = b"image %d" % number
+        return original(path, content)
+
+    host.post = post
+    monkeypatch.setattr(remote_run, "HostClient", lambda _: host)
+    workflow = graph(format="png", file=str(tmp_path / "out" / "done.####.png"), first_number="1001")
+    assert run_on_host(workflow, "host", Progress()).files == [tmp_path / "out" / "done.1001.png"]
+    assert {one.name: one.read_bytes() for one in (tmp_path / "out").iterdir()} == {f"done.{n}.png": b"image %d" % n for n in numbers}
+    with pytest.raises(BadInput, match="2 images of the name .* exist already"):
+        run_on_host(workflow, "host", Progress())
+    numbers.pop()
+    workflow.nodes["2"].inputs["file"] = str(tmp_path / "torn" / "done.####.png")
+    with pytest.raises(WorkFailed, match=r"^the host does not hand out done.1002.png \(HTTP 404\); look in its output folder"):
+        run_on_host(workflow, "host", Progress())
+    assert not (tmp_path / "torn").exists()
+
+
 def test_what_cannot_travel_is_refused_by_node_and_input(graph, tmp_path):
-    workflow = graph()
-    workflow.nodes["2"].inputs["file"] = "shot.####.png"
-    with pytest.raises(BadInput, match=r'^node 2 \(LPDSaveClip\), input "file": shot.#+.png names an image sequence, which'):
-        shipped(workflow, node_classes(), Host(), "run", Progress())
     host = Host()
     host.upload = lambda *_: (_ for _ in ()).throw(HostAnswered(413, ""))
     with pytest.raises(BadInput, match="shot.mp4 is larger than the host takes; start it with a larger --max-upload-size"):

@@ -51,7 +51,7 @@ def run_on_host(workflow: Workflow, address: str, progress: Progress, seed: int 
     with client.messages() as messages:
         number = _submitted(client, sent)
         outputs = Watch(client, sent, progress, number).until_done(messages)
-    files = fetched(fetches, client, progress)
+    files = fetched(fetches, outputs, client, progress)
     files += _others(outputs, sent, classes, client, Path(folder))
     return RemoteRun(files, time.monotonic() - started, _notes(outputs, sent, progress))
 

@@ -74,6 +74,10 @@ class SequenceTarget:
     def name(self, number: int) -> str:
         return f"{self.prefix}{number:0{self.digits}}{self.suffix}"
 
+    def number(self, name: str) -> int:
+        """The number in the name of one of the files."""
+        return int(name[len(self.prefix) : len(name) - len(self.suffix)])
+
     @contextlib.contextmanager
     def written_whole(self) -> Iterator[Path]:
         """Give an empty folder beside the target to write the files to; they take their place when the block ends well.

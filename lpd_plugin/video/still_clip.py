@@ -125,6 +125,11 @@ def is_pattern(path: str) -> bool:
     return not os.path.exists(path) and bool(re.search(r"%0?\d*d|#|\*|\?", name))
 
 
+def sequence_files(source: str | os.PathLike) -> list[str]:
+    """The images that a folder or a pattern stands for, in the order of their frames. Raises BadInput where there are none."""
+    return _matching(os.path.abspath(os.fspath(source)))[0]
+
+
 def _matching(source: str) -> tuple[list[str], list[int]]:
     """Image files in natural order and their frame numbers; 0, 1, 2, ... where names carry none."""
     if os.path.isdir(source):

@@ -59,7 +59,7 @@ def taken(widgets: list[Widget], given: dict[str, Any]) -> str | None:
 
 def missing(one: Widget, path: Any) -> str | None:
     """What is wrong with a resolved path to read that nothing lies at, or None. Patterns of names are let through."""
-    if not isinstance(one, File) or one.writes or not path or os.path.exists(path) or set("%#*") & set(path):
+    if not isinstance(one, File) or one.writes or not path or os.path.exists(path) or set("%#*?") & set(path):
         return None
     return f'input "{one.name}": {path} does not exist; check the name'
 
