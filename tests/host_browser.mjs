@@ -20,8 +20,7 @@ page.on("pageerror", (error) => seen.errors.push(String(error)));
 page.on("console", (message) => message.type() === "error" && /lpd/i.test(message.text()) && seen.errors.push(message.text()));
 try {
   await page.request.post(`${address}/api/settings`, { data: { "Comfy.TutorialCompleted": true } }); // no welcome before the graph
-  await page.goto(address, { waitUntil: "domcontentloaded" });
-  await page.waitForFunction(() => window.app?.graph && window.app?.canvas && Object.keys(LiteGraph.registered_node_types).includes("LPDTrackHead"), null);
+  await open();
   const listed = await (await page.request.get(`${address}/workflow_templates`)).json();
   const [pack, names] = Object.entries(listed).find(([, templates]) => templates.includes("puppeteer"));
   for (const name of names) {
@@ -43,6 +42,7 @@ try {
   }
   await runDemo();
   await dragAndClick();
+  await speakKorean();
   seen.help = (await page.request.get(`${address}/extensions/${encodeURIComponent(pack)}/docs/LPDTrackHead/en.md`)).ok();
   seen.scripts = (await page.request.get(`${address}/extensions/${encodeURIComponent(pack)}/lpd.js`)).ok();
 } catch (error) {
@@ -51,6 +51,22 @@ try {
 }
 console.log(JSON.stringify(seen));
 await context.close();
+
+async function open() {
+  await page.goto(address, { waitUntil: "domcontentloaded" });
+  await page.waitForFunction(() => window.app?.graph && window.app?.canvas && Object.keys(LiteGraph.registered_node_types).includes("LPDTrackHead"), null);
+}
+
+async function speakKorean() {
+  await page.request.post(`${address}/api/settings`, { data: { "Comfy.Locale": "ko" } });
+  await open();
+  seen.korean = await page.evaluate(() => {
+    const node = LiteGraph.createNode("LPDLoadClip");
+    window.app.graph.add(node);
+    const button = node.widgets.find((one) => one.type === "button");
+    return { title: node.title, folder: LiteGraph.registered_node_types.LPDLoadClip.category, button: button.label ?? button.name };
+  });
+}
 
 async function runDemo() {
   await page.evaluate(async (content) => {

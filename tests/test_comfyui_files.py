@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -87,13 +88,44 @@ def test_every_text_of_the_nodes_is_translated(language):
     assert not [text for text in words if text not in said()], "words nobody says any more"
 
 
+SAID = """
+import { said } from "./extensions/lpd/parts/words.js";
+import { app } from "./scripts/app.js";
+const all = {};
+for (const language of ["en", "ko", "zh", "fr"]) {
+  app.extensionManager.setting.get = () => language;
+  all[language] = TEXTS.map((text) => said(text, "<1>", "<2>"));
+}
+console.log(JSON.stringify(all));
+"""
+
+
+def test_what_the_editors_scripts_say_is_translated(tmp_path):
+    if shutil.which("node") is None:
+        pytest.skip("node, which runs the editor's script, is not installed")
+    parts = [path.read_text() for path in (ROOT / "web" / "parts").glob("*.js") if path.name != "words.js"]
+    texts = sorted({text for part in parts for text in re.findall(r'\bsaid\("([^"]+)"', part)} | {"absent", "detected", "tracked", "interpolated", "by hand"})
+    assert len(texts) > 8
+    shutil.copytree(ROOT / "web" / "parts", tmp_path / "extensions" / "lpd" / "parts")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "app.js").write_text("export const app = { extensionManager: { setting: {} } };")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "run.js").write_text(SAID.replace("TEXTS", json.dumps(texts)))
+    done = subprocess.run(["node", "run.js"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    said_in = json.loads(done.stdout)
+    assert said_in["en"] == said_in["fr"] == [text.replace("{}", "<1>", 1).replace("{}", "<2>", 1) for text in texts]
+    for language in ("ko", "zh"):
+        for text, english, other in zip(texts, said_in["en"], said_in[language], strict=True):
+            assert other != english and [f"<{n}>" in other for n in (1, 2)] == [f"<{n}>" in english for n in (1, 2)], text
+
+
 def test_every_node_has_a_page_with_its_inputs_and_typical_mistakes():
     for key, node in node_classes().items():
         page = (ROOT / "web" / "docs" / f"{key}.md").read_text()
         assert page == (ROOT / "web" / "docs" / key / "en.md").read_text()  # hosts look at both
         assert "## Typical mistakes" in page and all(f"`{one.name}`" in page for one in (*node.inputs, *node.outputs)), key
     pictures = {path.stem for path in (ROOT / "web" / "docs" / "pictures").glob("*.jpg")}
-    assert pictures <= set(node_classes())
+    assert pictures == set(node_classes())
 
 
 def test_workflows_saved_with_an_earlier_version_still_load():

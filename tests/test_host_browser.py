@@ -85,5 +85,10 @@ def test_a_box_is_dragged_a_head_is_clicked_and_the_track_is_scrubbed(seen):
     assert seen["saved"][:1] == ["nearest"] and seen["saved"][4] == seen["dragged"] and len(seen["saved"]) == 5
 
 
+def test_in_a_korean_editor_nodes_folders_and_buttons_speak_korean(seen):
+    assert seen["korean"]["title"] == "클립 불러오기" and seen["korean"]["button"] == "업로드할 파일 선택"
+    assert seen["korean"]["folder"].endswith("영상")
+
+
 def test_the_picture_for_the_documentation_shows_something(seen):
     assert seen["picture"].stat().st_size > 50_000

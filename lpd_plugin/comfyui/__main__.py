@@ -22,8 +22,8 @@ def differing(root: Path = ROOT) -> list[str]:
     """Files that are missing or not as they have to be, and those left from nodes and presets that are gone."""
     wanted = made()
     changed = [name for name, text in wanted.items() if not _is(root / name, text)]
-    found = [*root.glob("example_workflows/*.json"), *root.glob("web/docs/**/*.md"), *root.glob("locales/*/nodeDefs.json")]
-    names = [path.relative_to(root).as_posix() for path in found]
+    found = [*root.glob("example_workflows/*.json"), *root.glob("web/docs/**/*.md"), *root.glob("locales/*/*.json")]
+    names = [path.relative_to(root).as_posix() for path in found if path.name != "words.json"]
     return changed + [name for name in names if name not in wanted]
 
 

@@ -26,6 +26,7 @@ from ..whole_files import written_whole
 ROOT = Path(__file__).resolve().parents[2]
 _HEIGHT, _THUMBNAIL = 320, 480  # pixels: of pictures side by side; of a thumbnail's longer side
 _QUALITY = 86
+_GAP, _DARK = 10, (32, 32, 32)  # around a picture of its own
 _SECONDS = "1.2"  # of the clips that are looked at
 
 
@@ -46,23 +47,35 @@ def _pictures() -> Iterator[tuple[Path, np.ndarray]]:
     place, pages = "not written", ROOT / "web" / "docs" / "pictures"
     reenacted = _Look("reenact", footage=talking, footage_out=_SECONDS, driver=talking, reverse_driver=True, output=f"{place}.mp4", adapt_steps=0)
     yield pages / "LPDTrackHead.jpg", reenacted.shown("footage_track")
-    yield pages / "LPDSourceIdentity.jpg", reenacted.shown("identity")
+    views = reenacted.shown("identity")
+    yield pages / "LPDSourceIdentity.jpg", views
+    for kind in ("LPDSaveIdentity", "LPDLoadIdentity"):  # what such a file holds
+        yield pages / f"{kind}.jpg", _scaled(views[: views.shape[0] // 2], 0.5)
     seen = _beside(reenacted.frame("footage"), reenacted.frame("composite"))
     yield _template("reenact"), _small(seen)
     yield pages / "LPDMaskComposite.jpg", seen
     yield pages / "LPDCleanPlate.jpg", _beside(reenacted.frame("footage"), reenacted.frame("removed"))
-    yield pages / "LPDComparison.jpg", reenacted.frame("compared")
+    yield pages / "LPDComparison.jpg", _beside(reenacted.frame("compared"))
     driven = _Look("puppeteer", portrait=portrait, driver=talking, driver_out=_SECONDS, output=f"{place}.mp4", adapt_steps=0, amplify=1.5)
     yield pages / "LPDDrivingPose.jpg", driven.shown("pose")
     yield pages / "LPDEditPose.jpg", driven.shown("performance")
     yield _template("puppeteer"), _small(_beside(driven.frame("driver"), driven.frame("composite")))
-    yield pages / "LPDGenerator.jpg", _beside(*driven.heads("heads"))
-    yield ROOT / "docs" / "banner.jpg", _banner(driven.frame("driver"), driven.heads("heads", 1)[0], driven.frame("composite"))
+    heads = driven.heads("heads")
+    yield pages / "LPDGenerator.jpg", _beside(*(_on_black(*head) for head in heads))
+    drawn, masks = _cards(*(_on_black(*head) for head in heads)), _cards(*(_grey(matte) for _, matte in heads))
+    yield pages / "LPDHeadsToImages.jpg", np.concatenate((drawn, masks))
+    yield pages / "LPDImagesToHeads.jpg", _stacked(drawn, masks, _beside(*(_on_board(*head) for head in heads)))
+    film, single = _beside(*driven.frames("driver")), _cards(*driven.frames("driver"))
+    yield pages / "LPDLoadClip.jpg", film
+    yield pages / "LPDClipToImages.jpg", _stacked(film, single)
+    yield pages / "LPDImagesToClip.jpg", _stacked(single, film)
+    yield pages / "LPDSaveClip.jpg", _beside(*driven.frames("composite"))
+    yield ROOT / "docs" / "banner.jpg", _banner(driven.frame("driver"), _on_black(*heads[0]), driven.frame("composite"))
     preview = _Look("preview", footage=portrait, driver=talking, output="", moments=4)
     yield _template("preview"), _small(preview.shown("sheet"))
     yield pages / "LPDContactSheet.jpg", preview.shown("sheet")
     element = _Look("element", footage=portrait, driver=talking, output=f"{place}.mov", adapt_steps=0)
-    cut_out = element.frame("element")
+    (cut_out,) = element.frames("element", (0.3,))
     yield _template("element"), _small(cut_out)
     yield pages / "LPDHeadElement.jpg", cut_out
     adapted = _Look("adapt", footage=talking, output=f"{place}.lpd.safetensors")
@@ -98,27 +111,55 @@ class _Look:
             self._shown[node_id] = self._run(node_id)[1][-1]
         return self._shown[node_id]
 
-    def frame(self, node_id: str, share: float = 0.5) -> np.ndarray:
-        """A frame of the clip that a node gives, alpha shown as a chequerboard."""
-        clip: Clip = self._run(node_id)[0][0]
-        (frame,) = frames_at(clip, [int(len(clip.timestamps()) * share)])
-        rgb, alpha = coded_rgb(frame.picture)
-        if alpha is not None:
-            rows, columns = np.indices(alpha.shape) // 16
-            board = np.where((rows + columns) % 2, 0.55, 0.4)[..., None]
-            rgb = rgb * alpha[..., None] + board * (1 - alpha[..., None])
-        return (rgb.clip(0, 1) * 255).round().astype(np.uint8)
+    def frame(self, node_id: str) -> np.ndarray:
+        """The middle frame of the clip that a node gives, alpha shown as a chequerboard."""
+        return self.frames(node_id, (0.5,))[0]
 
-    def heads(self, node_id: str, count: int = 4) -> list[np.ndarray]:
-        """A few heads that a node gives, over black."""
+    def frames(self, node_id: str, shares: tuple[float, ...] = (0.1, 0.35, 0.6, 0.85)) -> list[np.ndarray]:
+        """Frames at these shares of the clip that a node gives."""
+        clip: Clip = self._run(node_id)[0][0]
+        pictures = [coded_rgb(frame.picture) for frame in frames_at(clip, [int(len(clip.timestamps()) * share) for share in shares])]
+        return [_coded(rgb) if alpha is None else _on_board(rgb, alpha) for rgb, alpha in pictures]
+
+    def heads(self, node_id: str, count: int = 4) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Colours and mattes of a few heads that a node gives."""
         heads = self._run(node_id)[0][0]
-        drawn = list(heads.retimed(heads.times[np.linspace(0, len(heads) - 1, count).astype(int)], "hold"))
-        return [(head.rgb * head.matte[..., None] * 255).clip(0, 255).round().astype(np.uint8) for head in drawn]
+        drawn = heads.retimed(heads.times[np.linspace(0, len(heads) - 1, count).astype(int)], "hold")
+        return [(head.rgb, head.matte) for head in drawn]
+
+
+def _coded(rgb: np.ndarray) -> np.ndarray:
+    return (rgb.clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def _grey(matte: np.ndarray) -> np.ndarray:
+    return _coded(np.repeat(matte[..., None], 3, axis=2))
+
+
+def _on_black(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    return _coded(rgb * alpha[..., None])
+
+
+def _on_board(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    rows, columns = np.indices(alpha.shape) // 16
+    board = np.where((rows + columns) % 2, 0.55, 0.4)[..., None]
+    return _coded(rgb * alpha[..., None] + board * (1 - alpha[..., None]))
 
 
 def _beside(*pictures: np.ndarray) -> np.ndarray:
     scaled = [_scaled(one, _HEIGHT / one.shape[0]) for one in pictures]
     return np.concatenate(scaled, axis=1)
+
+
+def _cards(*pictures: np.ndarray) -> np.ndarray:
+    """Pictures each for itself, side by side."""
+    return _beside(*(cv2.copyMakeBorder(_scaled(one, _HEIGHT / one.shape[0]), *(_GAP,) * 4, cv2.BORDER_CONSTANT, value=_DARK) for one in pictures))
+
+
+def _stacked(*rows: np.ndarray) -> np.ndarray:
+    """What comes in above what comes of it, as wide as the widest."""
+    width = max(row.shape[1] for row in rows)
+    return np.concatenate([_scaled(row, width / row.shape[1]) for row in rows])
 
 
 def _banner(*pictures: np.ndarray) -> np.ndarray:

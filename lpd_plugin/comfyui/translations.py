@@ -15,13 +15,26 @@ WORDS = "locales/{}/words.json"  # English to the language, for every language b
 
 
 def translations(root: Path) -> dict[str, str]:
-    """The JSON of `nodeDefs.json` by its path in the checkout. What has no translation stays English."""
+    """The JSON of `nodeDefs.json`, and of `main.json` with the names of the editor's folders of nodes, by their paths in the
+    checkout. What has no translation stays English."""
     result = {}
     for language in LANGUAGES:
         words = words_of(root, language)
         content = {key: _node(node, words) for key, node in sorted(node_classes().items())}
-        result[f"locales/{language}/nodeDefs.json"] = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+        result[f"locales/{language}/nodeDefs.json"] = _text(content)
+        if words:
+            folders = {name: words.get(name, name) for name in _folders()}
+            result[f"locales/{language}/main.json"] = _text({"nodeCategories": folders})
     return result
+
+
+def _text(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _folders() -> list[str]:
+    """The names below LPD, in which the editor lists the nodes."""
+    return sorted({name for node in node_classes().values() for name in node.category.split("/")[1:]})
 
 
 def words_of(root: Path, language: str) -> dict[str, str]:
@@ -32,7 +45,7 @@ def words_of(root: Path, language: str) -> dict[str, str]:
 
 def said() -> list[str]:
     """Every English text of the nodes that an editor shows, once each."""
-    return list(dict.fromkeys(text for node in node_classes().values() for text in _texts(node)))
+    return list(dict.fromkeys([*(text for node in node_classes().values() for text in _texts(node)), *_folders()]))
 
 
 def _texts(node: type[Node]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 
 import { api } from "../../../scripts/api.js";
 import { boxesByHand, squareOf, withKeyframe } from "./keyframes.js";
+import { said } from "./words.js";
 
 const ORIGINS = ["absent", "detected", "tracked", "interpolated", "by hand"];
 const COLOURS = ["#5a3434", "#5fbf77", "#4f9fd6", "#c9a94b", "#e46fae"];
@@ -24,13 +25,13 @@ class HeadPicker {
     const make = (tag, style, more = {}) => Object.assign(document.createElement(tag), more, { style });
     this.root = make("div", "display:none;flex-direction:column;gap:4px", { className: "lpd-head-picker" });
     this.canvas = make("canvas", "width:100%;border-radius:4px;cursor:crosshair;touch-action:none;display:block");
-    this.canvas.title = "Click a head to follow it. Drag a square to set its box by hand in this frame.";
+    this.canvas.title = said("Click a head to follow it. Drag a square to set its box by hand in this frame.");
     this.strip = make("canvas", "width:100%;height:8px;border-radius:2px", { height: 8, width: 480 });
-    this.strip.title = ORIGINS.map((name, index) => `${COLOURS[index]} ${name}`).join(", ");
+    this.strip.title = said("Brown: no head. Green: detected. Blue: tracked. Yellow: interpolated. Pink: set by hand.");
     const row = make("div", "display:flex;gap:6px;align-items:center;font-size:11px;color:var(--input-text,#ddd)");
     this.slider = make("input", "flex:1;min-width:40px", { type: "range", min: 0, value: 0, step: 1 });
     this.label = make("span", "min-width:110px;text-align:right");
-    this.remove = make("button", "font-size:11px", { textContent: "remove box" });
+    this.remove = make("button", "font-size:11px", { textContent: said("remove box") });
     row.append(this.slider, this.label, this.remove);
     this.root.append(this.canvas, this.strip, row);
     this.listen();
@@ -154,7 +155,7 @@ class HeadPicker {
     if (this.from) square(squareOf(this.from, this.to), "#ffffff");
     if (this.widget("which")?.value === "nearest") this.cross(pen, this.widget("x").value, this.widget("y").value);
     const origin = byHand ? ORIGINS[4] : (ORIGINS[track.origins[frame]] ?? "");
-    this.label.textContent = `frame ${frame}: ${origin}`;
+    this.label.textContent = said("frame {}: {}", frame, said(origin));
     this.remove.disabled = !byHand;
     this.drawStrip();
   }

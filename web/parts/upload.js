@@ -1,6 +1,7 @@
 // A button that puts a file of this computer into the host's input folder and names it in the node.
 
 import { api } from "../../../scripts/api.js";
+import { said } from "./words.js";
 
 async function sent(file) {
   const form = new FormData();
@@ -8,8 +9,8 @@ async function sent(file) {
   form.append("type", "input");
   form.append("subfolder", "lpd");
   const answer = await api.fetchApi("/upload/image", { method: "POST", body: form });
-  if (answer.status === 413) throw new Error(`${file.name} is larger than the host takes; copy it into its input folder`);
-  if (!answer.ok) throw new Error(`the host did not take ${file.name} (${answer.status} ${answer.statusText})`);
+  if (answer.status === 413) throw new Error(said("{} is larger than the host takes; copy it into its input folder", file.name));
+  if (!answer.ok) throw new Error(said("the host did not take {} ({})", file.name, `${answer.status} ${answer.statusText}`));
   const { name, subfolder } = await answer.json();
   return subfolder ? `${subfolder}/${name}` : name;
 }
@@ -19,14 +20,14 @@ export function addUpload(node, name) {
   if (!target) return;
   const chooser = document.createElement("input");
   chooser.type = "file";
-  const label = "choose file to upload";
+  const label = said("choose file to upload");
   const button = node.addWidget("button", label, null, () => chooser.click(), { serialize: false });
   button.serialize = false;
   chooser.onchange = async () => {
     const file = chooser.files[0];
     chooser.value = "";
     if (!file) return;
-    button.label = `uploading ${file.name} …`;
+    button.label = said("uploading {} …", file.name);
     node.setDirtyCanvas(true, true);
     try {
       target.value = await sent(file);
