@@ -33,10 +33,11 @@ OWN_NODES_AT_MOST = 300  # frames: the host's own nodes hold 24 MB a frame, seve
 
 def long_clip(source: Path, target: Path, frames: int) -> None:
     """The source's pictures, forwards and backwards again and again, four times as large, in the middle of a 1080p frame."""
-    pictures = []
+    pictures, around = [], None  # around: the first frame, dark and large
     with av.open(str(source)) as container:
         for frame in container.decode(video=0):
-            around = around if pictures else frame.to_ndarray(format="rgb24", width=SIZE[0], height=SIZE[1]) // 3
+            if around is None:
+                around = frame.to_ndarray(format="rgb24", width=SIZE[0], height=SIZE[1]) // 3
             inner = frame.to_ndarray(format="rgb24", width=4 * frame.width, height=4 * frame.height, interpolation="BICUBIC")
             picture, left, top = around.copy(), (SIZE[0] - inner.shape[1]) // 2, (SIZE[1] - inner.shape[0]) // 2
             picture[top : top + inner.shape[0], left : left + inner.shape[1]] = inner

@@ -17,6 +17,7 @@ from lpd_plugin.networks.generator import Generator
 from lpd_plugin.networks.layers import adaptive_instance_norm, upsampled_convolution, upsampling_kernel
 from lpd_plugin.networks.matte import HeadMatte
 from lpd_plugin.networks.model import ReenactmentModel, at_size
+from lpd_plugin.weights.files import load_model
 
 
 def count(module) -> int:
@@ -96,6 +97,38 @@ def test_adaptive_instance_norm_gives_each_channel_the_wanted_mean_and_spread():
     out = adaptive_instance_norm(x, bias, scale)
     assert torch.allclose(out.mean((2, 3)), bias, atol=1e-4)
     assert torch.allclose(out.std((2, 3), correction=0), scale, rtol=1e-3)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_in_both_layouts_a_batch_is_normalised_as_its_samples_are_and_comes_out_as_it_was_laid_out(layout):
+    torch.manual_seed(0)
+    x, bias, scale = torch.randn(3, 5, 6, 7), torch.randn(3, 5), torch.randn(3, 5)
+    out = adaptive_instance_norm(x.to(memory_format=layout), bias, scale)
+    spread = (x.var((2, 3), correction=0, keepdim=True) + layers.INSTANCE_NORM_EPS).sqrt()
+    wanted = (x - x.mean((2, 3), keepdim=True)) / spread * scale[:, :, None, None] + bias[:, :, None, None]
+    assert out.is_contiguous(memory_format=layout)
+    assert torch.allclose(out, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_skip_is_added_to_the_larger_map_as_if_its_pixels_had_been_copied(layout):
+    torch.manual_seed(0)
+    large, small = (torch.randn(2, 5, *size).to(memory_format=layout) for size in ((6, 8), (3, 4)))
+    out = layers.added_to_larger(large, small)
+    assert out.is_contiguous(memory_format=layout)
+    assert torch.equal(out, large + F.interpolate(small, scale_factor=2, mode="nearest"))
+
+
+def test_the_loaded_generator_draws_what_plainly_laid_out_weights_draw_and_a_head_among_others_as_alone():
+    model = load_model()
+    identity, pose = torch.randn(1, model.configuration.identity_size).expand(3, -1), model.pose_bank[:3]
+    plain = copy.deepcopy(model.generator).to(memory_format=torch.contiguous_format)
+    with torch.inference_mode():
+        together = model.generator(identity, pose)
+        alone = model.generator(identity[1:2], pose[1:2])
+        one_layout = plain(identity, pose)
+    assert all(torch.allclose(many[1:2], single, atol=1e-5) for many, single in zip(together, alone))
+    assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(together, one_layout))
 
 
 def test_a_grown_generator_keeps_all_that_the_small_one_learned():

@@ -6,7 +6,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import torch
 
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.tracking.detectors import overlap

@@ -140,7 +140,7 @@ def level_residual_stream(generator: Generator, identity: torch.Tensor, pose: to
     scales: list[float] = []
     hooks = [b.register_forward_hook(lambda _, __, out: scales.append(float(out.std((2, 3)).mean()))) for b in generator.blocks]
     try:
-        generator(identity, pose)
+        generator.render(generator.affine_parameters(identity, pose))  # together, however a CPU draws heads
     finally:
         for hook in hooks:
             hook.remove()

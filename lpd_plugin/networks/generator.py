@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from .configurations import Configuration
-from .layers import UpsamplingKernel, adaptive_instance_norm, convolution, linear, normalised_weight, upsampled_convolution
+from .layers import UpsamplingKernel, adaptive_instance_norm, added_to_larger, convolution, linear, normalised_weight, upsampled_convolution
 
 
 class ResidualBlock(nn.Module):
@@ -28,16 +27,15 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: torch.Tensor, affine: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
         # Normalisation and ReLU run before the upsampling: nearest copies change neither.
-        out = F.relu(adaptive_instance_norm(x, *affine[0]))
+        out = adaptive_instance_norm(x, *affine[0]).relu_()
         if self.upsample:
             out = upsampled_convolution(out, self.kernel.of(normalised_weight(self.convolution1)))
         else:
             out = self.convolution1(out)
-        out = self.convolution2(F.relu(adaptive_instance_norm(out, *affine[1])))
+        out = self.convolution2(adaptive_instance_norm(out, *affine[1]).relu_())
         skip = x if self.skip is None else self.skip(x)
-        if self.upsample:  # a 1x1 convolution commutes with nearest upsampling
-            skip = F.interpolate(skip, scale_factor=2, mode="nearest")
-        return out + skip
+        # A 1x1 convolution commutes with nearest upsampling.
+        return added_to_larger(out, skip) if self.upsample else out + skip
 
 
 class Generator(nn.Module):
@@ -78,12 +76,16 @@ class Generator(nn.Module):
         x = self.constant.expand(len(affine), -1, -1, -1)
         for index, block in enumerate(self.blocks):
             x = block(x, norms[2 * index : 2 * index + 2])
-        x = torch.tanh(self.to_image(F.relu(adaptive_instance_norm(x, *norms[-1]))))
+        x = torch.tanh(self.to_image(adaptive_instance_norm(x, *norms[-1]).relu_()))
         return 0.75 * x[:, :3] + 0.5, 0.5 * x[:, 3:] + 0.5
 
     def forward(self, identity: torch.Tensor, pose: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """identity (B, identity_size), pose (B, pose_size or more) -> rgb, mask as `render`; losses see rgb * mask."""
-        return self.render(self.affine_parameters(identity, pose))
+        affine = self.affine_parameters(identity, pose)
+        if affine.device.type != "cpu" or torch.is_grad_enabled():
+            return self.render(affine)
+        rendered = [self.render(row) for row in affine.split(1)]  # alone, a head's maps stay in a core's cache
+        return tuple(torch.cat(parts) for parts in zip(*rendered))
 
     def _split(self, affine: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """(bias, scale) per norm, in the order in which the norms are met."""
