@@ -118,7 +118,8 @@ class Curve:
     def picture(self, width: int = 640, height: int = 400) -> np.ndarray:
         """uint8 RGB (height, width, 3): every measure as a share of its first value, over the square root of steps.
 
-        Where nothing was measured the picture says so.
+        The upright axis holds what was measured, whose changes are small, and not 0. Where nothing was measured the picture
+        says so.
         """
         canvas = np.full((height, width, 3), 255, np.uint8)
         if not self.measurements:
@@ -130,24 +131,27 @@ class Curve:
             for name in ("reconstruction", "pose", "identity", "own_pose")
             if getattr(self.measurements[0], name) > 1e-9
         }
-        highest = 1.1 * max(max(values) for values in shares.values())
+        lowest, highest = (pick(pick(values) for values in shares.values()) for pick in (min, max))
+        margin = 0.1 * (highest - lowest) + 0.01
+        lowest, highest = lowest - margin, highest + margin
         across = np.sqrt([m.step for m in self.measurements]) / max(np.sqrt(self.measurements[-1].step), 1)
 
         def place(x: float, y: float) -> tuple[int, int]:
-            return round(left + x * (right - left)), round(bottom - y / highest * (bottom - top))
+            return round(left + x * (right - left)), round(bottom - (y - lowest) / (highest - lowest) * (bottom - top))
 
         cv2.rectangle(canvas, (left, top), (right, bottom), (120, 120, 120), 1)
         cv2.line(canvas, place(0, 1), place(1, 1), (200, 200, 200), 1)
         chosen = across[self.best]
-        cv2.line(canvas, place(chosen, 0), place(chosen, highest), (0, 160, 0), 1)
+        cv2.line(canvas, place(chosen, lowest), place(chosen, highest), (0, 160, 0), 1)
         colours = {"reconstruction": (200, 40, 40), "pose": (40, 60, 200), "identity": (150, 120, 0), "own_pose": (130, 40, 150)}
         for row, (name, values) in enumerate(shares.items()):
             line = np.array([place(x, y) for x, y in zip(across, values)], np.int32)
             cv2.polylines(canvas, [line], False, colours[name], 2, cv2.LINE_AA)
             _write(canvas, name.replace("_", " "), (left + 8 + 140 * row, 20), colours[name])
         for measurement, x in zip(self.measurements, across):
-            _write(canvas, str(measurement.step), (place(x, 0)[0] - 8, bottom + 16), (60, 60, 60))
-        _write(canvas, "1.0", (18, place(0, 1)[1] + 4), (60, 60, 60))
+            _write(canvas, str(measurement.step), (place(x, 1)[0] - 8, bottom + 16), (60, 60, 60))
+        for share in (1.0, lowest, highest):
+            _write(canvas, f"{share:.0%}", (8, place(0, share)[1] + 4), (60, 60, 60))
         _write(canvas, f"steps; {self.chosen.step} chosen", (left, height - 8), (0, 130, 0))
         return canvas
 
