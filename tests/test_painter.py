@@ -11,7 +11,7 @@ from training_runs import two_persons
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.learning.data.store import HeadStore
-from lpd_plugin.learning.losses.painting import point_loss
+from lpd_plugin.learning.losses.painting import haze, point_loss
 from lpd_plugin.learning.painter_pairs import displaced
 from lpd_plugin.learning.painter_training import PainterConfig, PainterTraining
 from lpd_plugin.networks.configurations import configuration
@@ -189,6 +189,23 @@ def test_what_is_painted_changes_without_a_jump_from_one_picture_to_the_next(man
     assert torch.allclose(shares.sum(1), torch.ones(len(way)))
     assert shares[0].argmax() == 0 and shares[-1].argmax() == 3
     assert shares.diff(dim=0).abs().max() < 0.25
+
+
+def test_painting_once_from_several_pictures_shows_what_painting_from_each_and_mixing_shows_with_a_crisper_mask(man):
+    model = load_model()
+    painting = Painting(encode_identity(model, man), model, model.generator)
+    identity = encode_identity(model, man).embedding[None]
+    with torch.inference_mode():
+        pose = painting.descriptors[:2].mean(0, keepdim=True)
+        drawn, shares = painting.drawn(identity, pose), painting._shares(pose)[0]
+        rows = shares.nonzero()[:, 0]
+        assert len(rows) > 1, "a pose that one picture alone is painted from says nothing"
+        faces = torch.cat((painting._faces(pose).expand(len(rows), -1), painting._faces(painting.descriptors)[rows]), 1)
+        apart, _, _ = model.painter(drawn.expand(len(rows), -1, -1, -1), painting.drawings[rows], painting.references(rows), faces)
+        mixed = (apart * shares[rows, None, None, None]).sum(0, keepdim=True)
+        rgb, mask = painting(identity, pose)
+    assert -10 * torch.log10((rgb * mask - mixed[:, :3].clamp(0, 1)).square().mean()) > 35  # dB
+    assert haze(mask) < 0.9 * haze(mixed[:, 3:].clamp(0, 1))  # halves of outlines that lie apart add up to steps
 
 
 def test_an_identity_without_pictures_cannot_be_painted(man):

@@ -115,10 +115,17 @@ class Painter(nn.Module):
         """drawn, drawn_reference (B, 4, s, s) and reference (B, 4, S, S): premultiplied RGB and mask in [0, 1];
         faces (B, 2 * face_size) -> painted (B, 4, S, S), premultiplied, the moved reference alone
         (B, 4, S, S), and the motion (B, 2, h, h) in half sides."""
+        features, moved, trust, motion = self.look(drawn, drawn_reference, reference, faces)
+        return self.paint(features, moved, trust, drawn), moved, motion
+
+    def look(
+        self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, faces: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What there is to paint from in a reference, arguments as in `forward`: features, the moved reference and its trust as
+        `paint` takes them, and the motion. Of several references they can be averaged and painted once."""
         small = (resized(t, MOTION_SIDE) for t in (drawn, drawn_reference, reference))
         motion, trust, features = self.motion(*small, faces)
-        moved = moved_by(reference, motion)
-        return self.paint(features, moved, trust, drawn), moved, motion
+        return features, moved_by(reference, motion), trust, motion
 
 
 def joined(*maps: torch.Tensor) -> torch.Tensor:

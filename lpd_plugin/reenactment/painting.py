@@ -41,17 +41,29 @@ class Painting:
     def __call__(self, identity: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """identity (B, identity_size), poses (B, descriptor_size) -> rgb (B, 3, S, S), straight; mask (B, 1, S, S)."""
         drawn = self.drawn(identity, poses)
-        shares = self._shares(poses)
-        moments, rows = shares.nonzero(as_tuple=True)
-        side = self.model.configuration.image_size
-        painted = torch.zeros(len(poses), 4, side, side, device=poses.device)
-        pairs = 1 if poses.device.type == "cpu" else MICRO_BATCH  # alone, a moment's layers stay in a core's cache
-        for moment, row in zip(moments.split(pairs), rows.split(pairs)):
-            both = torch.cat((self._faces(poses)[moment], self._faces(self.descriptors)[row]), 1)
-            result, _, _ = self.painter(drawn[moment], self.drawings[row], self.references(row), both)
-            painted.index_add_(0, moment, result * shares[moment, row][:, None, None, None])
+        together = 1 if poses.device.type == "cpu" else MICRO_BATCH  # alone, a picture's layers stay in a core's cache
+        features, moved, trust = self._looked_up(drawn, poses, together)
+        painted = [self.painter.paint(*parts) for parts in zip(*(t.split(together) for t in (features, moved, trust, drawn)))]
+        painted = torch.cat(painted)
         rgb, mask = painted[:, :3], painted[:, 3:].clamp(0, 1)
         return (rgb / mask.clamp_min(1 / 255)).clamp(0, 1), mask
+
+    def _looked_up(self, drawn: torch.Tensor, poses: torch.Tensor, together: int) -> list[torch.Tensor]:
+        """What each moment is painted from: features, moved references and trust, averaged over its pictures by their shares.
+
+        Painting from each and averaging what comes out costs a fifth more, shows the same (54 to 60 dB of three people with
+        20 pictures), and adds outlines that lie apart up to steps in the mask.
+        """
+        shares = self._shares(poses)
+        moments, rows = shares.nonzero(as_tuple=True)
+        sums: list[torch.Tensor] = []
+        for moment, row in zip(moments.split(together), rows.split(together)):
+            both = torch.cat((self._faces(poses)[moment], self._faces(self.descriptors)[row]), 1)
+            seen = self.painter.look(drawn[moment], self.drawings[row], self.references(row), both)[:3]
+            sums = sums or [torch.zeros(len(poses), *part.shape[1:], device=part.device) for part in seen]
+            for total, part in zip(sums, seen):
+                total.index_add_(0, moment, part.float() * shares[moment, row][:, None, None, None])
+        return sums
 
     def drawn(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
         """What the generator draws, premultiplied: (B, 4, s, s) in [0, 1]."""

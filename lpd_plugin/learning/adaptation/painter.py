@@ -31,10 +31,10 @@ from .views import Frames, farthest_points, person_frames, split_frames
 TRAINED_POSES = 24  # foreign poses, spread over the weights' bank
 # In strangers' poses: how much stays as it was, how exactly the pose is followed, whom the judge of likeness sees. FACE: what
 # that judge sees in the person's own frames, where there is one (the paper's face content loss).
-KEPT, FOLLOWED, LIKENESS, FACE = 1.0, 2.0, 4.0, 1.0
+KEPT, FOLLOWED, LIKENESS, FACE = 1.0, 4.0, 4.0, 1.0
 # Heads stay where they were (half sides): a judge that knows faces in one place is pleased by moving them there, pixel by pixel.
 PLACE = 30.0
-OWN_FOLLOWED = 2.0  # how exactly the person's own frames are followed, beside looking alike
+OWN_FOLLOWED = 3.0  # how exactly the person's own frames are followed, beside looking alike
 NEAR = 4  # references as like the wanted frame as these are what a render paints from
 
 
@@ -88,6 +88,9 @@ class PainterAdaptation:
             heads, _, motions = zip(*(self._painted(poses, rows) for poses, rows in parts))
             self.foreign_heads = (torch.cat(heads).clamp(0, 1) * 255).round().byte()
             self.foreign_motions = torch.cat(motions)
+            # What always differs from what drives is how the face reader misreads this person: nothing to be made good.
+            faces = self.foreign[:, size:]
+            self.foreign_wanted = faces + (torch.cat([self._read(h) for h in heads]) - faces).mean(0)
         side = self.learned.pictures.shape[-1]
         self.centre = centre_weight(side, self.config.centre_ratio, self.device)
         if self.held_out is not None:
@@ -146,9 +149,9 @@ class PainterAdaptation:
     def _foreign_poses(self) -> torch.Tensor:
         """Heads in strangers' poses stay much as they were, and are whom the judge of likeness sees in the person's frames.
 
-        What the face reader reads off them is asked to be what drove them, too, gently: alone, a painter that pleases it
-        changes who that is, since some of how a person always looks is read as expression; and likeness alone goes back to
-        the person's usual expression.
+        What the face reader reads off them is asked to be what drove them, too: alone, a painter that pleases it changes who
+        that is, since some of how a person always looks is read as expression (so what it always misreads is left alone); and
+        likeness alone goes back to the person's usual expression, a closed mouth.
         """
         count = min(self.config.foreign, len(self.foreign))
         some = self.random.choice(len(self.foreign), count, replace=False)
@@ -156,8 +159,7 @@ class PainterAdaptation:
         before = self.foreign_heads[some].float() / 255
         kept = laplacian_loss(painted, before, self.centre)
         likeness = 1 - F.cosine_similarity(self._whose(painted), self.person[None]).mean()
-        size = self.model.configuration.pose_size
-        followed = followed_loss(self._read(painted), self.foreign[some][:, size:])
+        followed = followed_loss(self._read(painted), self.foreign_wanted[some])
         moved = PLACE * shift(motion, self.foreign_motions[some], before[:, 3:])
         return KEPT * kept + FOLLOWED * followed + LIKENESS * likeness + moved + 0.5 * roughness(motion)
 
