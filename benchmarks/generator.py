@@ -30,6 +30,7 @@ from lpd_plugin.learning.devices import advance_spectral_norm
 from lpd_plugin.networks.configurations import configuration
 from lpd_plugin.networks.generator import Generator
 from lpd_plugin.networks.layers import INSTANCE_NORM_EPS, fold_spectral_norm
+from lpd_plugin.networks.model import at_size
 from lpd_plugin.reenactment.half import agreement, half_type
 from lpd_plugin.weights.published_names import GENERATOR, released_state
 
@@ -121,7 +122,9 @@ def machine(device: torch.device, repeats: int) -> tuple[float, float]:
 def variants(name: str, batch: int, device: torch.device, folder: Path | None) -> dict[str, Draw]:
     """What draws the same heads, the slowest first. To be called outside inference mode, as weights are loaded."""
     torch.manual_seed(0)
-    slow = Generator(configuration(name)).eval().requires_grad_(False)
+    kind = configuration(name)
+    kind = at_size(kind, kind.drawn_size) if kind.drawn_size else kind  # what a painter paints over is drawn smaller
+    slow = Generator(kind).eval().requires_grad_(False)
     for key, value in slow.named_parameters():
         if key.endswith("bias") or key == "constant":  # as after training: no norm sees a flat map
             value.add_(0.1 * torch.randn_like(value))
@@ -134,10 +137,10 @@ def variants(name: str, batch: int, device: torch.device, folder: Path | None) -
     if folder is not None and name == "published":
         works["released code"] = released(folder, slow, identity, pose)
     works |= {"plain": lambda: plain(slow, identity, pose), "exact": lambda: fast(identity, pose)}
-    if (kind := half_type(device)) is not None:
+    if (half_precision := half_type(device)) is not None:
 
         def half():
-            with torch.autocast(device.type, kind):
+            with torch.autocast(device.type, half_precision):
                 return tuple(part.float() for part in fast(identity, pose))
 
         works["half"] = half
