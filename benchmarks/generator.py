@@ -132,7 +132,9 @@ def variants(name: str, batch: int, device: torch.device, folder: Path | None) -
         advance_spectral_norm(slow)  # norms of fresh weights are far too small, and every pixel would be black or white
     slow.to(device)
     identity, pose = (torch.randn(batch, size, device=device) for size in (slow.configuration.identity_size, slow.configuration.pose_size))
-    fast = fold_spectral_norm(copy.deepcopy(slow)).requires_grad_(False).to(memory_format=torch.channels_last)
+    fast = fold_spectral_norm(copy.deepcopy(slow)).requires_grad_(False)
+    if device.type == "cpu":  # as `load_model` lays it out
+        fast.to(memory_format=torch.channels_last)
     works: dict[str, Draw] = {}
     if folder is not None and name == "published":
         works["released code"] = released(folder, slow, identity, pose)

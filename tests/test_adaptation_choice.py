@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy as np
 import pytest
 import torch
 
@@ -129,3 +130,10 @@ def test_poses_that_judge_are_not_trained_on():
     rows = {tuple(row.tolist()) for row in trained}
     assert len(trained) == 48 and len(judged) == 12 and not any(tuple(row.tolist()) in rows for row in judged)
     assert len(split_bank(bank[:0])[1]) == 0
+
+
+def test_the_picture_of_a_curve_shows_changes_of_a_few_percent():
+    one = curve((0, 0.80, 1.0), (15, 0.79, 1.01), (40, 0.77, 1.0))
+    line = (one.picture() == (150, 120, 0)).all(2)  # identity, which falls by 4 %
+    rows = np.flatnonzero(line[40:-50].any(1))
+    assert rows[-1] - rows[0] > 0.3 * len(line)

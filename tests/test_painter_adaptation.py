@@ -59,6 +59,17 @@ def test_a_persons_frames_are_made_of_each_other_more_exactly_and_strangers_are_
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())  # the shared model stays
 
 
+def test_what_the_face_reader_always_misreads_of_a_person_is_not_learned_and_what_drives_still_is(man):
+    with torch.enable_grad():
+        run = adaptation_run(load_model(), load_matte(), man.pictures, man.embedding, SHORT, likeness=load_likeness())
+    with torch.no_grad():
+        read = torch.cat([run._read(heads.float() / 255) for heads in run.foreign_heads.split(4)])
+    driving = run.foreign[:, -read.shape[1] :]
+    assert (read - driving).mean(0).abs().max() > 0.2, "nothing is misread"
+    assert (run.foreign_wanted - read).mean(0).abs().max() < 0.05  # bytes are rounded
+    assert torch.allclose(run.foreign_wanted - run.foreign_wanted[:1], driving - driving[:1], atol=1e-4)
+
+
 def test_what_moves_changes_and_what_is_painted_over_it_does_not(man):
     adapted = adapt(load_model(), load_matte(), man.pictures, man.embedding, SHORT)
     assert adapted.changed and all(name.startswith("painter.") for name in adapted.changed)

@@ -105,9 +105,10 @@ def added_to_larger(large: torch.Tensor, small: torch.Tensor) -> torch.Tensor:
 def adaptive_instance_norm(x: torch.Tensor, bias: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """AdaIN(x) = scale * (x - mean(x)) / sqrt(var(x) + eps) + bias, statistics per sample and channel.
 
-    Args: x (B, C, H, W); bias, scale (B, C). Source: Huang and Belongie 2017, eps as published. Layout as x's.
+    Args: x (B, C, H, W); bias, scale (B, C). Source: Huang and Belongie 2017, eps as published. On a CPU laid out as x.
     """
-    if len(x) > 1 and x.is_contiguous(memory_format=torch.channels_last):  # folded it would be laid out anew, and back
+    if len(x) > 1 and x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last):
+        # Folded, it would be laid out anew, and back. On a GPU copies cost less than as many small operations.
         return torch.cat([_normalised(*row) for row in zip(x.split(1), bias.split(1), scale.split(1))])
     return _normalised(x, bias, scale)
 
