@@ -39,13 +39,21 @@ def checked_target(path: str | os.PathLike, overwrite: bool = False) -> Path:
     target = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
     if os.path.isdir(target):
         raise BadInput(f"{target} is a folder: give the name of a file in it.")
-    if not target.parent.is_dir():
-        raise BadInput(f"The folder {target.parent} does not exist: make it first or choose another.")
-    if not os.access(target.parent, os.W_OK):
-        raise BadInput(f"The folder {target.parent} cannot be written to: change its permissions or choose another.")
+    checked_folder(target.parent)
     if os.path.exists(target) and not overwrite:
         raise BadInput(f"{target} exists already: choose another name or allow it to be overwritten.")
     return target
+
+
+def checked_folder(path: str | os.PathLike) -> Path:
+    """The absolute path of a folder to write into, `~` expanded; ask before the work. Raises BadInput if it is missing or cannot
+    be written to."""
+    folder = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
+    if not folder.is_dir():
+        raise BadInput(f"The folder {folder} does not exist: make it first or choose another.")
+    if not os.access(folder, os.W_OK):
+        raise BadInput(f"The folder {folder} cannot be written to: change its permissions or choose another.")
+    return folder
 
 
 @contextlib.contextmanager

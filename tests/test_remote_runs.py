@@ -290,6 +290,12 @@ def test_a_whole_run_writes_the_hosts_file_here_and_tells_what_the_nodes_said(gr
     assert run_on_host(graph(overwrite=True), "host", Progress()).files == [tmp_path / "done.mp4"]
 
 
+def test_a_folder_for_results_that_is_missing_is_said_before_anything_is_sent(graph, tmp_path, monkeypatch):
+    monkeypatch.setattr("lpd_plugin.remote.run.HostClient", lambda address: pytest.fail("the host was asked"))
+    with pytest.raises(BadInput, match="nowhere does not exist: make it first"):
+        run_on_host(graph(), "host", Progress(), folder=tmp_path / "nowhere")
+
+
 def test_an_address_that_is_none_and_a_host_that_is_not_there_are_told_apart():
     with pytest.raises(BadInput, match="^ftp://x is not the address of a host; write it as"):
         HostClient("ftp://x")

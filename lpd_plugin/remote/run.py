@@ -16,7 +16,7 @@ from ..graph.validation import InvalidWorkflow, Problem, find_problems, with_def
 from ..graph.workflow import NodeCall, Workflow
 from ..progress import Progress
 from ..rendering.run import check_outputs
-from ..whole_files import written_whole
+from ..whole_files import checked_folder, written_whole
 from .client import HostAnswered, HostClient
 from .shipping import fetched, shipped
 from .watching import Watch
@@ -39,12 +39,13 @@ def run_on_host(workflow: Workflow, address: str, progress: Progress, seed: int 
     """Run a workflow in the ComfyUI at `address` and bring its files here.
 
     Our own nodes' files get the names that the graph gives them; what other nodes save comes into `folder`. The seed is
-    added to the nodes' own, as in a headless run. Raises `InvalidWorkflow` for what we or the host find wrong beforehand,
-    and the host's errors as ours: `BadInput`, `WorkFailed`, `Cancelled`. Ctrl-C stops the work there, too.
+    added to the nodes' own, as in a headless run. Raises `InvalidWorkflow` for what we or the host find wrong beforehand, a
+    missing folder among it as `BadInput`, and the host's errors as ours: `BadInput`, `WorkFailed`, `Cancelled`. Ctrl-C stops the work there, too.
     """
     classes, started = node_classes(), time.monotonic()
     _check(workflow, classes)
     check_outputs(workflow)
+    folder = checked_folder(folder)
     client = HostClient(address)
     wanted = _seeded(with_defaults(workflow, classes), classes, seed)
     sent, fetches = shipped(wanted, classes, client, uuid.uuid4().hex[:8], progress)
@@ -52,7 +53,7 @@ def run_on_host(workflow: Workflow, address: str, progress: Progress, seed: int 
         number = _submitted(client, sent)
         outputs = Watch(client, sent, progress, number).until_done(messages)
     files = fetched(fetches, outputs, client, progress)
-    files += _others(outputs, sent, classes, client, Path(folder))
+    files += _others(outputs, sent, classes, client, folder)
     return RemoteRun(files, time.monotonic() - started, _notes(outputs, sent, progress))
 
 
