@@ -140,6 +140,35 @@ def test_ten_bits_come_back_as_ten_bits(tmp_path, name):
     assert written.info.colour.transfer == 16
 
 
+class TimesFromOldMemory:
+    """A video stream whose encoder leaves the decoding times of its last packets unset, as x265 does with two frames."""
+
+    def __init__(self, stream: av.VideoStream):
+        self._stream = stream
+
+    def __getattr__(self, name: str):
+        return getattr(self._stream, name)
+
+    def encode(self, frame: av.VideoFrame | None) -> list[av.Packet]:
+        packets = self._stream.encode(frame)
+        for number, packet in enumerate(packets):
+            packet.dts = number - 94_543_239_216_192  # seen of x265, one time in ten on a busy machine
+        return packets
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_few_frames_keep_their_times_although_x265_sets_none(tmp_path, frames):
+    clip = patch_clip("yuv420p", BT709, count=frames)
+    path = tmp_path / "few.mp4"
+    encoding = Encoding(clip, str(path), load_format("h265"), {}, Fraction(1, 12800))
+    encoding._stream = TimesFromOldMemory(encoding._stream)
+    for frame in clip.frames():
+        encoding.add(frame)
+    encoding.finish(None)
+    written = open_clip(path)
+    assert [frame.time * written.info.rate for frame in written.frames()] == list(range(frames))
+
+
 def test_fewer_bits_than_the_clip_has_are_said(tmp_path):
     notes = write_clip(patch_clip("yuv422p10le", BT709), tmp_path / "out.mp4").notes
     assert notes == ("the pictures have 10 bits, of which the format h264 keeps 8.",)

@@ -26,6 +26,7 @@ os.environ.setdefault("SVT_LOG", "1")  # the AV1 encoder prints its settings to 
 
 
 LOOKAHEAD_BYTES = 190 << 20
+IN_ORDER = 2  # frames that no encoder can reorder: one between others needs a third
 USUAL_LOOKAHEAD, FEWEST_AHEAD = 30, 5  # pictures; of the presets in use, and what B-frames need
 
 
@@ -131,7 +132,11 @@ class Encoding:
             raise WorkFailed("the clip gave no frames although it promised some: check the footage.")
         left = (end or Fraction(0)) - self._waiting.time
         self._encode(self._waiting, left if left > 0 else 1 / self._info.rate)
-        self._mux(self._stream.encode(None))
+        packets = self._stream.encode(None)
+        if self.frames <= IN_ORDER:
+            for packet in packets:
+                packet.dts = packet.pts  # x265 leaves them unset, whatever the memory held (PatchWelcomeError, at times)
+        self._mux(packets)
         self._mux_last()
         if self._audio is not None:
             self._audio.finish()
