@@ -26,7 +26,7 @@ import av
 import cv2
 import numpy as np
 import torch
-from memory_against_length import Repeated
+from length import Repeated
 
 from lpd_plugin.allocator import keep_freed
 from lpd_plugin.compositing import composite_clip
