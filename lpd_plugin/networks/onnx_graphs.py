@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from .generator import Generator, ResidualBlock
-from .layers import INSTANCE_NORM_EPS, upsampling_kernel
+from .layers import INSTANCE_NORM_EPS
 from .painter import MOTION_SIDE, REACH, MotionBlock, Painter
 
 OPSET, IR_VERSION = 17, 8  # of 2022: any onnxruntime since 1.12 reads it
@@ -174,9 +174,16 @@ def _upsampled(graph: Graph, x: str, layer: nn.Conv2d) -> str:
     As four convolutions of 2x2, one for each pixel of a square: onnxruntime computes its transposed convolution in a plain way, which
     takes a tenth longer.
     """
-    kernel, squares = upsampling_kernel(layer.weight.detach()).transpose(0, 1), []
+    weight, squares = layer.weight.detach(), []
     for down in (0, 1):
-        for right in (0, 1):  # a pixel of the square sees its own input and the one before or after it
-            taps = kernel[:, :, [3 - down, 1 - down]][:, :, :, [3 - right, 1 - right]]
-            squares.append(graph.add("Conv", x, graph.weight(taps), pads=[1 - down, 1 - right, down, right]))
+        for right in (0, 1):
+            taps = graph.weight(_taps(_taps(weight, 2, down), 3, right))
+            squares.append(graph.add("Conv", x, taps, pads=[1 - down, 1 - right, down, right]))
     return graph.add("DepthToSpace", graph.add("Concat", *squares, axis=1), blocksize=2, mode="DCR")
+
+
+def _taps(weight: torch.Tensor, along: int, later: int) -> torch.Tensor:
+    """Three taps along a dimension as the two inputs that one of a square's pixels sees: its own, and the one before it or, for the
+    later pixel, after it."""
+    before, here, after = weight.unbind(along)
+    return torch.stack((before + here, after) if later else (before, here + after), along)

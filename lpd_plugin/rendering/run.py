@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..cache_folder import default_cache_folder
 from ..errors import BadInput
-from ..graph.cache import default_cache_folder
 from ..graph.executor import Executor, RunResult
 from ..graph.node import Context
 from ..graph.registry import node_classes
