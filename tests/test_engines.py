@@ -135,7 +135,8 @@ def test_painted_heads_are_the_same_by_both_engines_and_to_the_last_bit_however_
     torch.set_num_threads(2)
     together = heads(person, performance)
     torch.set_num_threads(1)
-    assert all(np.array_equal(a.rgb, b.rgb) and np.array_equal(a.matte, b.matte) for a, b in zip(drawn["onnx"], together, strict=True))
+    both = zip(drawn["onnx"], together, strict=True)
+    assert all(np.array_equal(a.rgb, b.rgb) and np.array_equal(a.matte, b.matte) for a, b in both)
 
 
 @with_onnx
@@ -302,9 +303,12 @@ def test_where_gradients_or_half_precision_are_asked_for_torch_computes(other, p
 
 def test_a_wrong_name_and_missing_packages_are_said_in_one_sentence_before_any_work(person, performance, monkeypatch):
     for name, sentence in (
-        ("onnnx", "The variable LPD_ENGINE asks for the engine 'onnnx', which there is not: choose one of torch, onnx."),
-        ("onnx", "The variable LPD_ENGINE asks for the engine 'onnx', which needs onnxruntime: pip install onnxruntime, or unset it."),
-    ):  # fmt: skip
+        ("onnnx", "The variable LPD_ENGINE asks for the engine 'onnnx', which there is not: choose torch or onnx."),
+        (
+            "onnx",
+            "The variable LPD_ENGINE asks for the engine 'onnx', which needs onnxruntime: pip install onnxruntime, or unset it.",
+        ),
+    ):
         monkeypatch.setenv("LPD_ENGINE", name)
         monkeypatch.setitem(sys.modules, "onnx", json)  # whatever is installed
         monkeypatch.setitem(sys.modules, "onnxruntime", None)

@@ -171,8 +171,8 @@ def _steered(graph: Graph, x: str, norm: tuple[str, str]) -> str:
 def _upsampled(graph: Graph, x: str, layer: nn.Conv2d) -> str:
     """Nearest x2 upsampling and a 3x3 convolution without bias, as `layers.upsampled_convolution`.
 
-    As four convolutions of 2x2, one for each pixel of a square: onnxruntime computes its transposed convolution in a plain way, which
-    takes a tenth longer.
+    As four convolutions of 2x2, one for each pixel of a square: onnxruntime computes its transposed convolution in a plain way,
+    which takes a tenth longer.
     """
     weight, squares = layer.weight.detach(), []
     for down in (0, 1):

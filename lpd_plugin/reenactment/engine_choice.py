@@ -36,10 +36,12 @@ def asked_for() -> str | None:
     if not name:
         return None
     if name not in ENGINES:
-        raise BadInput(f"The variable {VARIABLE} asks for the engine '{name}', which there is not: choose one of {', '.join(ENGINES)}.")
+        raise BadInput(f"The variable {VARIABLE} asks for the engine '{name}', which there is not: choose {' or '.join(ENGINES)}.")
     if missing := ENGINES[name].missing:
-        needed = " and ".join(missing)
-        raise BadInput(f"The variable {VARIABLE} asks for the engine '{name}', which needs {needed}: pip install {' '.join(missing)}, or unset it.")
+        raise BadInput(
+            f"The variable {VARIABLE} asks for the engine '{name}', which needs {' and '.join(missing)}: "
+            f"pip install {' '.join(missing)}, or unset it."
+        )
     return name
 
 
@@ -52,7 +54,9 @@ def computed_by(part: Part, note: Note) -> Computation | None:
     """
     name = asked_for()
     values = list(part.network.parameters())
-    if name == OWN or part.network.training or any(v.requires_grad or v.device.type != "cpu" or v.dtype != torch.float32 for v in values):
+    if name == OWN or part.network.training or any(value.requires_grad for value in values):
+        return None
+    if any(value.device.type != "cpu" or value.dtype != torch.float32 for value in values):
         return None
     if name is not None:
         computation = _trusted(part, name, note)
@@ -132,7 +136,8 @@ def seconds(computations: dict[str, Computation], sample: tuple[torch.Tensor, ..
 
 def _key(part: Part, versions: dict[str, str]) -> dict:
     """All that a choice holds for."""
-    return {**_machine(), "threads": torch.get_num_threads(), "engines": {OWN: torch.__version__, **versions}, "network": part.shape}
+    versions = {OWN: torch.__version__, **versions}
+    return {**_machine(), "threads": torch.get_num_threads(), "engines": versions, "network": part.shape}
 
 
 @functools.cache
@@ -171,8 +176,8 @@ def _remembered(key: dict) -> str | None:
 
 
 def _remember(key: dict, engine: str, taken: dict[str, float], note: Note) -> str:
-    """Keep a choice for later processes; gives what they will find, which may be another process's. torch where it cannot be kept:
-    else a render that goes on another day might go on with another engine."""
+    """Keep a choice for later processes; gives what they will find, which may be another process's. torch where it cannot be
+    kept: else a render that goes on another day might go on with another engine."""
     record = {"engine": engine, "milliseconds": {name: round(1000 * value, 2) for name, value in taken.items()}, "for": key}
     try:
         return json.loads(written_first(_file(key), json.dumps(record, indent=1).encode()))["engine"]
@@ -190,7 +195,8 @@ def remembered() -> Iterator[tuple[str, int, str, dict[str, float]]]:
         try:
             record = json.loads(path.read_bytes())
             key = record["for"]
-            current = all(not ENGINES[name].missing and ENGINES[name].version == version for name, version in key["engines"].items())
+            engines = [(ENGINES[name], version) for name, version in key["engines"].items()]
+            current = all(not engine.missing and engine.version == version for engine, version in engines)
             if current and _machine().items() <= key.items():
                 yield key["network"], key["threads"], record["engine"], record["milliseconds"]
         except (OSError, ValueError, TypeError, KeyError, ImportError):

@@ -100,4 +100,5 @@ def _by_onnx(part: Part, threads: int) -> Computation:
     return computed
 
 
-ENGINES = {engine.name: engine for engine in (Engine("torch", ("torch",), _by_torch), Engine("onnx", ("onnx", "onnxruntime"), _by_onnx))}
+_ALL = Engine("torch", ("torch",), _by_torch), Engine("onnx", ("onnx", "onnxruntime"), _by_onnx)
+ENGINES = {engine.name: engine for engine in _ALL}

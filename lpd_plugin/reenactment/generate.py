@@ -27,9 +27,9 @@ def drawing_for(identity: Identity, model: ReenactmentModel, note: Callable[[str
     """What draws this person: called with identities (B, identity_size) and poses (B, descriptor_size), gives rgb
     (B, 3, S, S), straight, and mask (B, 1, S, S), in [0, 1].
 
-    The model's generator or its painter with the person's pictures; copies with the person's parameters if adapted. On a CPU computed
-    by the engine that is fastest there (engine_choice.py); `note` is told, once, why one does not work. Raises `BadInput` where the
-    engine that is asked for is not there.
+    The model's generator or its painter with the person's pictures; copies with the person's parameters if adapted. On a CPU
+    computed by the engine that is fastest there (engine_choice.py); `note` is told, once, why one does not work. Raises `BadInput`
+    where the engine that is asked for is not there.
     """
     said: list[str] = []
     generator = _adapted(model.generator, "generator", identity)
@@ -60,7 +60,8 @@ def _adapted(part: nn.Module, name: str, identity: Identity) -> nn.Module:
 class GeneratedHeads(Heads):
     """Lazy heads of one identity performing one pose track; see `Heads`. half, note: see `CarefulDrawing`.
 
-    Raises `BadInput` if identity and performance come from other weights than `model`, or where an engine is asked for that is not there.
+    Raises `BadInput` if identity and performance come from other weights than `model`, or where an engine is asked for that is
+    not there.
     """
 
     def __init__(
