@@ -12,6 +12,7 @@ import torch
 
 from lpd_plugin.cli.main import main
 from lpd_plugin.errors import BadInput
+from lpd_plugin.graph.workflow import Workflow
 from lpd_plugin.learning.adaptation.adapt import adaptation_run
 from lpd_plugin.learning.adaptation.config import AdaptationConfig
 from lpd_plugin.learning.devices import advance_spectral_norm
@@ -19,6 +20,7 @@ from lpd_plugin.networks.configurations import configuration
 from lpd_plugin.networks.generator import Generator
 from lpd_plugin.networks.layers import fold_spectral_norm
 from lpd_plugin.networks.painter import MOTION_SIDE, Painter
+from lpd_plugin.progress import Progress
 from lpd_plugin.reenactment import engine_choice, engines
 from lpd_plugin.reenactment.engine_choice import computed_by
 from lpd_plugin.reenactment.engines import ENGINES, Engine, Part, generator_part, motion_part
@@ -26,6 +28,7 @@ from lpd_plugin.reenactment.generate import GeneratedHeads, drawing_for
 from lpd_plugin.reenactment.identity import encode_identity
 from lpd_plugin.reenactment.painting import Painting
 from lpd_plugin.reenactment.pose import Pose
+from lpd_plugin.rendering.run import run_workflow
 from lpd_plugin.video.crop import CropBox, crop_square
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.weights.files import load_matte, load_model
@@ -312,9 +315,10 @@ def test_a_wrong_name_and_missing_packages_are_said_in_one_sentence_before_any_w
         monkeypatch.setenv("LPD_ENGINE", name)
         monkeypatch.setitem(sys.modules, "onnx", json)  # whatever is installed
         monkeypatch.setitem(sys.modules, "onnxruntime", None)
-        with pytest.raises(BadInput) as error:
-            GeneratedHeads(person, performance, load_model())
-        assert str(error.value) == sentence
+        for work in (lambda: GeneratedHeads(person, performance, load_model()), lambda: run_workflow(Workflow({}), Progress())):
+            with pytest.raises(BadInput) as error:
+                work()
+            assert str(error.value) == sentence
 
 
 def test_without_another_engine_nothing_is_measured_and_nothing_written(part, monkeypatch, tmp_path):
