@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from lpd_plugin.allocator import keep_freed
 
 SHARED = Path(__file__).parents[2] / "shared"
 keep_freed()  # as the commands do
+os.environ.setdefault("LPD_ENGINE", "torch")  # one engine for all, whatever is installed; test_engines.py asks for others
 
 
 def packaged(package: str, inside: str) -> Path:

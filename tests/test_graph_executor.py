@@ -11,7 +11,8 @@ from graph_nodes import CLASSES, LoadClip, TrackHead, log, released
 
 from lpd_plugin.errors import BadInput, Cancelled, WorkFailed
 from lpd_plugin.graph import cache, types
-from lpd_plugin.graph.cache import DiskCache, default_cache_folder
+from lpd_plugin.cache_folder import default_cache_folder
+from lpd_plugin.graph.cache import DiskCache
 from lpd_plugin.graph.executor import Executor
 from lpd_plugin.graph.keys import digest
 from lpd_plugin.graph.node import Context, Input, Int, Node, Output

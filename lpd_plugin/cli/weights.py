@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 
@@ -16,8 +18,10 @@ def info(names) -> None:
     """Show what NAMES ('compact', 'matte', 'likeness' or files; default: all embedded) hold and how they were trained."""
     from ..weights.files import EMBEDDED, weights_info
 
+    draws = False
     for name in names or EMBEDDED:
         one = weights_info(name)
+        draws = draws or one.kind == "reenactment"
         click.echo(f"{name}: {one.kind}, configuration '{one.configuration}', {one.megabytes:.1f} MB, sha256 {one.digest[:16]}")
         click.echo("  parameters: " + ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in one.parameters.items()))
         if one.kind == "reenactment":
@@ -26,6 +30,28 @@ def info(names) -> None:
         training = {key: len(value) if isinstance(value, list) else value for key, value in one.training.items()}
         click.echo("  training: " + ", ".join(f"{key} {value}" for key, value in training.items()))
         click.echo(f"  {one.note}")
+    if draws:
+        for line in _engines():
+            click.echo(line)
+
+
+def _engines() -> Iterator[str]:
+    """What computes heads on this machine's CPU."""
+    from ..reenactment.engine_choice import VARIABLE, asked_for, remembered
+    from ..reenactment.engines import ENGINES
+
+    there = [name for name, engine in ENGINES.items() if not engine.missing]
+    if name := asked_for():
+        yield f"engines on a CPU: {name}, as {VARIABLE} says"
+        return
+    if there == ["torch"]:
+        yield 'engines on a CPU: torch alone; pip install "lpd[fast]" for another that is measured against it'
+        return
+    choices = list(remembered())
+    yield f"engines on a CPU: {', '.join(there)}" + ("" if choices else "; the first heads that are drawn will measure them")
+    for network, threads, engine, taken in choices:
+        times = ", ".join(f"{name} {milliseconds:.1f} ms" for name, milliseconds in taken.items())
+        yield f"  {network}, threads: {threads}: {engine} ({times})"
 
 
 @weights.command("import")

@@ -41,14 +41,6 @@ def has_codec(type: str) -> bool:
     return type in _codecs
 
 
-def default_cache_folder() -> Path:
-    """$LPD_CACHE, else the user's cache folder as the XDG base directory specification has it; not created."""
-    if chosen := os.environ.get("LPD_CACHE"):
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME", "")  # by the specification, a relative path is to be ignored
-    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "lpd"
-
-
 class MemoryCache:
     """Outputs by content key, the least recently used forgotten first. Holds no picture batches."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -79,12 +81,15 @@ class Generator(nn.Module):
         x = torch.tanh(self.to_image(adaptive_instance_norm(x, *norms[-1]).relu_()))
         return 0.75 * x[:, :3] + 0.5, 0.5 * x[:, 3:] + 0.5
 
-    def forward(self, identity: torch.Tensor, pose: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """identity (B, identity_size), pose (B, pose_size or more) -> rgb, mask as `render`; losses see rgb * mask."""
+    def forward(
+        self, identity: torch.Tensor, pose: torch.Tensor, render_by: Callable[..., tuple[torch.Tensor, ...]] | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """identity (B, identity_size), pose (B, pose_size or more) -> rgb, mask as `render`; losses see rgb * mask.
+        render_by: computes `render` in its place, on a CPU and where no gradients are asked for."""
         affine = self.affine_parameters(identity, pose)
         if affine.device.type != "cpu" or torch.is_grad_enabled():
             return self.render(affine)
-        rendered = [self.render(row) for row in affine.split(1)]  # alone, a head's maps stay in a core's cache
+        rendered = [(render_by or self.render)(row) for row in affine.split(1)]  # alone, a head's maps stay in a core's cache
         return tuple(torch.cat(parts) for parts in zip(*rendered))
 
     def _split(self, affine: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -8,6 +8,8 @@ models (Siarohin et al. 2019) warp a source; what the reference does not show is
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -119,12 +121,14 @@ class Painter(nn.Module):
         return self.paint(features, moved, trust, drawn), moved, motion
 
     def look(
-        self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, faces: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, faces: torch.Tensor,
+        motion_by: Callable[..., tuple[torch.Tensor, ...]] | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
         """What there is to paint from in a reference, arguments as in `forward`: features, the moved reference and its trust as
-        `paint` takes them, and the motion. Of several references they can be averaged and painted once."""
+        `paint` takes them, and the motion. Of several references they can be averaged and painted once. motion_by: computes
+        `motion` in its place."""
         small = (resized(t, MOTION_SIDE) for t in (drawn, drawn_reference, reference))
-        motion, trust, features = self.motion(*small, faces)
+        motion, trust, features = (motion_by or self.motion)(*small, faces)
         return features, moved_by(reference, motion), trust, motion
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import nn
 
 from ..networks.model import ReenactmentModel
 from .careful import CarefulDrawing
+from .engine_choice import asked_for, computed_by
+from .engines import generator_part, motion_part
 from .heads import Head, Heads
 from .identity import Identity, require_same_weights
 from .painting import Painting
@@ -20,16 +23,26 @@ from .pose import Pose
 MICRO_BATCH = 4  # beyond that a CPU gains nothing
 
 
-def drawing_for(identity: Identity, model: ReenactmentModel) -> Callable:
+def drawing_for(identity: Identity, model: ReenactmentModel, note: Callable[[str], None] | None = None) -> Callable:
     """What draws this person: called with identities (B, identity_size) and poses (B, descriptor_size), gives rgb
     (B, 3, S, S), straight, and mask (B, 1, S, S), in [0, 1].
 
-    The model's generator or its painter with the person's pictures; copies with the person's parameters if adapted.
+    The model's generator or its painter with the person's pictures; copies with the person's parameters if adapted. On a CPU
+    computed by the engine that is fastest there (engine_choice.py); `note` is told, once, why one does not work. Raises `BadInput`
+    where the engine that is asked for is not there.
     """
+    said: list[str] = []
     generator = _adapted(model.generator, "generator", identity)
-    if model.painter is None:
-        return generator
-    return Painting(identity, model, generator, _adapted(model.painter, "painter", identity))
+    device, size = generator.constant.device, model.configuration.descriptor_size
+    pose = model.pose_bank[:1] if len(model.pose_bank) else torch.zeros(1, size, device=device)
+    render_by = computed_by(generator_part(generator, identity.embedding[None].to(device), pose), said.append)
+    draw = partial(generator, render_by=render_by) if render_by else generator
+    if model.painter is not None:
+        painter = _adapted(model.painter, "painter", identity)
+        draw = Painting(identity, model, draw, painter, computed_by(motion_part(painter), said.append))
+    for message in dict.fromkeys(said if note else ()):  # each part may say the same
+        note(message)
+    return draw
 
 
 def _adapted(part: nn.Module, name: str, identity: Identity) -> nn.Module:
@@ -47,7 +60,8 @@ def _adapted(part: nn.Module, name: str, identity: Identity) -> nn.Module:
 class GeneratedHeads(Heads):
     """Lazy heads of one identity performing one pose track; see `Heads`. half, note: see `CarefulDrawing`.
 
-    Raises `BadInput` if identity and performance come from other weights than `model`.
+    Raises `BadInput` if identity and performance come from other weights than `model`, or where an engine is asked for that is
+    not there.
     """
 
     def __init__(
@@ -55,11 +69,12 @@ class GeneratedHeads(Heads):
         note: Callable[[str], None] | None = None,
     ):  # fmt: skip
         require_same_weights(identity, model, "The identity")
+        asked_for()  # said before the work
         self.identity, self.pose, self.model = identity, pose, model
         self.micro_batch = self.together = micro_batch or MICRO_BATCH
         self.size, self.times = model.configuration.image_size, pose.times
         self.half = half
-        self._draw = CarefulDrawing(identity, model, drawing_for, half, note)
+        self._draw = CarefulDrawing(identity, model, partial(drawing_for, note=note), half, note)
 
     def retimed(self, times: np.ndarray, end_policy: str) -> "GeneratedHeads":
         heads = GeneratedHeads(self.identity, self.pose.sampled(times, end_policy), self.model, self.micro_batch, self.half)

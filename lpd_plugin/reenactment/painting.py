@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from ..errors import BadInput
-from ..networks.generator import Generator
 from ..networks.model import ReenactmentModel
 from ..networks.painter import Painter, resized
 from .identity import Identity
@@ -19,14 +20,19 @@ MICRO_BATCH = 8
 class Painting:
     """The person's pictures, ready to be painted from; called like a generator.
 
-    painter: the person's own, else the model's; only looked at when it paints, so that it may be learning.
+    generator: draws, called as one. painter: the person's own, else the model's; only looked at when it paints, so that it may be
+    learning. motion_by: computes its `motion` in its place, for one that does not change.
     Raises `BadInput` for an identity without pictures or mattes.
     """
 
-    def __init__(self, identity: Identity, model: ReenactmentModel, generator: Generator, painter: Painter | None = None):
+    def __init__(
+        self, identity: Identity, model: ReenactmentModel, generator: Callable[..., tuple[torch.Tensor, torch.Tensor]],
+        painter: Painter | None = None, motion_by: Callable[..., tuple[torch.Tensor, ...]] | None = None,
+    ):  # fmt: skip
         if not len(identity.pictures) or len(identity.mattes) != len(identity.pictures):
             raise BadInput("The identity holds no pictures to paint from; make it again from footage of the person.")
         self.model, self.generator, self.painter = model, generator, painter or model.painter
+        self.motion_by = motion_by
         self.pictures, self.mattes = torch.from_numpy(identity.pictures), torch.from_numpy(identity.mattes)
         device = model.generator.constant.device
         embedding = identity.embedding.to(device)
@@ -59,7 +65,7 @@ class Painting:
         sums: list[torch.Tensor] = []
         for moment, row in zip(moments.split(together), rows.split(together)):
             both = torch.cat((self._faces(poses)[moment], self._faces(self.descriptors)[row]), 1)
-            seen = self.painter.look(drawn[moment], self.drawings[row], self.references(row), both)[:3]
+            seen = self.painter.look(drawn[moment], self.drawings[row], self.references(row), both, self.motion_by)[:3]
             sums = sums or [torch.zeros(len(poses), *part.shape[1:], device=part.device) for part in seen]
             for total, part in zip(sums, seen):
                 total.index_add_(0, moment, part.float() * shares[moment, row][:, None, None, None])

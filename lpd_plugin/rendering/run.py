@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..cache_folder import default_cache_folder
 from ..errors import BadInput
-from ..graph.cache import default_cache_folder
 from ..graph.executor import Executor, RunResult
 from ..graph.node import Context
 from ..graph.registry import node_classes
 from ..graph.workflow import Workflow
 from ..progress import Progress, Task
+from ..reenactment.engine_choice import asked_for
 from ..video.writer import check_output
 from . import codecs  # noqa: F401  registers how results are kept on disk
 from .presets import load_preset
@@ -109,8 +110,9 @@ def check_outputs(workflow: Workflow) -> None:
 
 
 def run_workflow(workflow: Workflow, progress: Progress, device: str = "cpu", seed: int = 0, cache: bool = True) -> Rendered:
-    """Run a workflow's output nodes. Raises what the executor raises."""
+    """Run a workflow's output nodes. Raises what the executor raises, and `BadInput` like `check_outputs` and `asked_for`."""
     check_outputs(workflow)
+    asked_for()
     measured, started = _Measured(progress), time.monotonic()
     context = Context(progress=measured, device=device, seed=seed, cache_folder=default_cache_folder() if cache else None)
     with Executor() as executor:

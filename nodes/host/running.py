@@ -12,7 +12,7 @@ import comfy.model_management
 import comfy.utils
 import folder_paths
 
-from lpd_plugin.graph.cache import default_cache_folder
+from lpd_plugin.cache_folder import default_cache_folder
 from lpd_plugin.graph.node import Context, Node
 from lpd_plugin.progress import Progress, Task
 

@@ -1,0 +1,133 @@
+"""What the engines take for a head on a CPU: the parts that they take over, and a whole head as it is drawn.
+
+    OMP_NUM_THREADS=1 python benchmarks/engines.py CLIP [--pictures 20] [--heads 8] [--repeats 15]
+
+CLIP shows one person, whose identity is made of `pictures` frames, spread over pose; drawn are heads in the first `heads` poses of
+the weights' bank, which are strangers'. Measured is the time of the drawing thread, by torch and by each other engine that is
+installed, in turns: the least of the repeats, and the median, which says what else the machine did. `paint` is torch's in every
+engine. Agreement is the PSNR of premultiplied heads with torch's. Prints a table; the committed one is engines.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from lpd_plugin.allocator import keep_freed
+from lpd_plugin.learning.devices import advance_spectral_norm
+from lpd_plugin.networks.configurations import configuration
+from lpd_plugin.networks.generator import Generator
+from lpd_plugin.networks.layers import fold_spectral_norm
+from lpd_plugin.reenactment.crops import chosen_crops
+from lpd_plugin.reenactment.engine_choice import VARIABLE
+from lpd_plugin.reenactment.engines import ENGINES, generator_part, motion_part
+from lpd_plugin.reenactment.generate import drawing_for
+from lpd_plugin.reenactment.half import agreement
+from lpd_plugin.reenactment.identity import Identity, encode_identity
+from lpd_plugin.reenactment.painting import Painting
+from lpd_plugin.video.open import open_clip
+from lpd_plugin.video.tracking.tracker import track_head
+from lpd_plugin.weights.files import load_model
+
+Works = dict[str, Callable[[], object]]  # by engine
+
+
+def milliseconds(works: Works, repeats: int) -> dict[str, list[float]]:
+    """Of one call of each; they take turns, and the first round does not count."""
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeats + 1):
+        for name, work in works.items():
+            begun = time.thread_time()
+            work()
+            taken[name].append(1000 * (time.thread_time() - begun))
+    return {name: many[1:] for name, many in taken.items()}
+
+
+def drawings(identity: Identity, names: list[str]) -> dict[str, Painting]:
+    """The person as each engine draws it."""
+    found = {}
+    for name in names:
+        os.environ[VARIABLE] = name
+        found[name] = drawing_for(identity, load_model(), print)
+    return found
+
+
+@torch.inference_mode(False)  # as weights are loaded: kernels are then kept for the next head
+def random_published() -> Generator:
+    """A generator of the published configuration, as `load_model` lays it out."""
+    generator = Generator(configuration("published")).eval().requires_grad_(False)
+    for _ in range(20):
+        advance_spectral_norm(generator)  # norms of fresh weights are far too small
+    return fold_spectral_norm(generator).requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def parts(painting: Painting, names: list[str]) -> dict[str, Works]:
+    """What each engine does, by the part that it takes over."""
+    model = painting.model
+    torch.manual_seed(0)
+    published = random_published()
+    compact = generator_part(model.generator, torch.randn(1, model.configuration.identity_size), model.pose_bank[:1])
+    found = {"motion, one picture": motion_part(model.painter), "generator, compact": compact}
+    found["generator, published"] = generator_part(published, torch.randn(1, 512), torch.randn(1, 256))
+    made = {label: {name: ENGINES[name].computation(part, 1) for name in names} for label, part in found.items()}
+    return {label: {n: lambda c=c, p=found[label]: c(*p.sample) for n, c in many.items()} for label, many in made.items()}
+
+
+def heads(drawn: dict[str, Painting], identity: Identity, poses: torch.Tensor) -> Works:
+    """All heads, one by one."""
+    one = identity.embedding[None]
+    return {name: lambda painting=painting: [painting(one, pose) for pose in poses.split(1)] for name, painting in drawn.items()}
+
+
+def paint(painting: Painting, names: list[str]) -> Works:
+    """The last layers, which stay torch's."""
+    side = painting.model.configuration.image_size
+    random = torch.Generator().manual_seed(0)
+    drawn, moved = torch.rand(1, 4, 128, 128, generator=random), torch.rand(1, 4, side, side, generator=random)
+    seen = painting.painter.look(drawn, drawn, moved, torch.randn(1, 2 * painting.model.configuration.face_size, generator=random))
+    return {"torch": lambda: painting.painter.paint(seen[0], moved, seen[2], drawn)}
+
+
+def row(label: str, works: Works, repeats: int, names: list[str], agreed: str = "", pieces: int = 1) -> str:
+    taken = {name: [one / pieces for one in many] for name, many in milliseconds(works, repeats).items()}
+    columns = [f"{min(taken[n]):.1f} / {statistics.median(taken[n]):.1f}" if n in taken else "" for n in names]
+    others = [min(many) for name, many in taken.items() if name != "torch"]
+    faster = f"{min(taken['torch']) / min(others):.2f}" if others else ""
+    return f"| {label} | {' | '.join(columns)} | {faster} | {agreed} |"
+
+
+@torch.inference_mode()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--pictures", type=int, default=20)
+    parser.add_argument("--heads", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=15)
+    options = parser.parse_args()
+    keep_freed()
+    torch.set_num_threads(1)
+    names = [name for name, engine in ENGINES.items() if not engine.missing]
+    clip, model = open_clip(options.clip), load_model()
+    identity = encode_identity(model, chosen_crops([(clip, track_head(clip))], options.pictures, model))
+    drawn, poses = drawings(identity, names), model.pose_bank[: options.heads]
+    used = (drawn["torch"]._shares(poses) > 0).sum().item() / len(poses)
+    print(f"1 thread; {', '.join(f'{name} {ENGINES[name].version}' for name in names)}; {len(identity.pictures)} pictures, "
+          f"{used:.1f} of them to a head; ms, least / median of {options.repeats}.\n")  # fmt: skip
+    print(f"| | {' | '.join(names)} | times as fast, by the least | agreement |")
+    print("|---" * (len(names) + 3) + "|")
+    for label, works in parts(drawn["torch"], names).items():
+        print(row(label, works, options.repeats if "published" not in label else 5, names), flush=True)
+    print(row("paint", paint(drawn["torch"], names), options.repeats, names))
+    whole = {name: painting(identity.embedding.expand(len(poses), -1), poses) for name, painting in drawn.items()}
+    agreed = ", ".join(f"{agreement(whole['torch'], one):.0f} dB" for name, one in whole.items() if name != "torch")
+    print(row("a whole head", heads(drawn, identity, poses), options.repeats, names, agreed, len(poses)))
+
+
+if __name__ == "__main__":
+    main()

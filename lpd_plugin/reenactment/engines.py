@@ -1,0 +1,104 @@
+"""What computes networks on a CPU: torch itself, or a package that does the same sums faster.
+
+An engine takes over the parts of drawing a head that it knows by name. Another one is a function from a part to what computes it
+and an entry in ENGINES; which one works is measured (engine_choice.py).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ..networks.generator import Generator
+from ..networks.painter import MOTION_SIDE, Painter
+
+Computation = Callable[..., tuple[torch.Tensor, ...]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a network: of inputs like `sample` (float32, one picture each), what `by_torch` gives.
+
+    tolerances: of each output, the largest difference between two engines that is rounding and nothing else.
+    """
+
+    name: str
+    network: nn.Module
+    by_torch: Computation
+    sample: tuple[torch.Tensor, ...]
+    tolerances: tuple[float, ...]
+
+    @property
+    def shape(self) -> str:
+        """Says how much there is to compute, for any weights."""
+        return f"{self.name} of {sum(p.numel() for p in self.network.parameters())} parameters"
+
+
+def motion_part(painter: Painter) -> Part:
+    """`Painter.motion`."""
+    random = torch.Generator().manual_seed(0)
+    pictures = torch.rand(3, 1, 4, MOTION_SIDE, MOTION_SIDE, generator=random)
+    faces = torch.randn(1, painter.film[0].in_features, generator=random)
+    return Part("motion", painter, painter.motion, (*pictures, faces), (1e-4, 1e-3, 1e-3))
+
+
+def generator_part(generator: Generator, identity: torch.Tensor, pose: torch.Tensor) -> Part:
+    """`Generator.render`; identity (1, identity_size) and pose (1, descriptor_size): of a head to try it on."""
+    with torch.inference_mode():
+        affine = generator.affine_parameters(identity, pose)
+    return Part("generator", generator, generator.render, (affine,), (1e-3, 1e-3))
+
+
+@dataclass(frozen=True)
+class Engine:
+    """packages: modules that it needs, the one whose version tells results apart last. computation: of a part and a number of
+    threads, what computes the part; raises whatever the packages raise."""
+
+    name: str
+    packages: tuple[str, ...]
+    computation: Callable[[Part, int], Computation]
+
+    @property
+    def missing(self) -> list[str]:
+        """The packages that are not installed."""
+        return [package for package in self.packages if importlib.util.find_spec(package) is None]
+
+    @property
+    def version(self) -> str:
+        return str(getattr(importlib.import_module(self.packages[-1]), "__version__", "unknown"))
+
+
+def _by_torch(part: Part, threads: int) -> Computation:
+    return part.by_torch
+
+
+def _by_onnx(part: Part, threads: int) -> Computation:
+    import onnxruntime
+
+    from ..networks import onnx_graphs
+
+    build, inputs, outputs = {
+        "motion": (onnx_graphs.motion_graph, onnx_graphs.MOTION_INPUTS, onnx_graphs.MOTION_OUTPUTS),
+        "generator": (onnx_graphs.generator_graph, onnx_graphs.GENERATOR_INPUTS, onnx_graphs.GENERATOR_OUTPUTS),
+    }[part.name]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait leave the cores to others
+    options.log_severity_level = 3  # errors
+    # Its arena of memory stays: measured with four threads at once it holds 30 MB, and the system's allocator as many or more.
+    session = onnxruntime.InferenceSession(build(part.network), options, providers=["CPUExecutionProvider"])
+
+    def computed(*given: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        feed = {name: value.contiguous().numpy() for name, value in zip(inputs, given)}
+        return tuple(torch.from_numpy(value) for value in session.run(list(outputs), feed))
+
+    return computed
+
+
+_ALL = Engine("torch", ("torch",), _by_torch), Engine("onnx", ("onnx", "onnxruntime"), _by_onnx)
+ENGINES = {engine.name: engine for engine in _ALL}
