@@ -1,11 +1,12 @@
-"""What the engines take for a head on a CPU: the parts that they take over, and a whole head as it is drawn.
+"""What the engines take for a head: the parts that they take over, and a whole head as it is drawn.
 
-    OMP_NUM_THREADS=1 python benchmarks/engines.py CLIP [--pictures 20] [--heads 8] [--repeats 15]
+    OMP_NUM_THREADS=1 python benchmarks/engines.py CLIP [--pictures 20] [--heads 8] [--repeats 15] [--device cuda]
 
 CLIP shows one person, whose identity is made of `pictures` frames, spread over pose; drawn are heads in the first `heads` poses of
-the weights' bank, which are strangers'. Measured is the time of the drawing thread, by torch and by each other engine that is
-installed, in turns: the least of the repeats, and the median, which says what else the machine did. `paint` is torch's in every
-engine. Agreement is the PSNR of premultiplied heads with torch's. Prints a table; the committed one is engines.md.
+the weights' bank, which are strangers'. Measured is the time of the drawing thread, by torch and by each other engine that works
+on the device, in turns: the least of the repeats, and the median, which says what else the machine did; on a GPU, the time until
+all is done, of batches of 16 (so give --heads 64 or so). `paint` is torch's in every engine. Agreement is the PSNR of
+premultiplied heads with torch's. Prints a table; the committed one is engines.md.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,7 +29,7 @@ from lpd_plugin.networks.generator import Generator
 from lpd_plugin.networks.layers import fold_spectral_norm
 from lpd_plugin.reenactment.crops import chosen_crops
 from lpd_plugin.reenactment.engine_choice import VARIABLE
-from lpd_plugin.reenactment.engines import ENGINES, generator_part, motion_part
+from lpd_plugin.reenactment.engines import AT_ONCE, ENGINES, generator_part, motion_part
 from lpd_plugin.reenactment.generate import drawing_for
 from lpd_plugin.reenactment.half import agreement
 from lpd_plugin.reenactment.identity import Identity, encode_identity
@@ -43,18 +46,26 @@ def milliseconds(works: Works, repeats: int) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(repeats + 1):
         for name, work in works.items():
-            begun = time.thread_time()
+            begun = clock()
             work()
-            taken[name].append(1000 * (time.thread_time() - begun))
+            taken[name].append(1000 * (clock() - begun))
     return {name: many[1:] for name, many in taken.items()}
 
 
-def drawings(identity: Identity, names: list[str]) -> dict[str, Painting]:
+def clock() -> float:
+    """Seconds: of this thread's work, or until a GPU has done all that it was asked for."""
+    if not torch.cuda.is_initialized():
+        return time.thread_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def drawings(identity: Identity, names: list[str], device: torch.device) -> dict[str, Painting]:
     """The person as each engine draws it."""
     found = {}
     for name in names:
         os.environ[VARIABLE] = name
-        found[name] = drawing_for(identity, load_model(), print)
+        found[name] = drawing_for(identity, load_model(device=str(device)), print)
     return found
 
 
@@ -71,26 +82,38 @@ def parts(painting: Painting, names: list[str]) -> dict[str, Works]:
     """What each engine does, by the part that it takes over."""
     model = painting.model
     torch.manual_seed(0)
-    published = random_published()
-    compact = generator_part(model.generator, torch.randn(1, model.configuration.identity_size), model.pose_bank[:1])
-    found = {"motion, one picture": motion_part(model.painter), "generator, compact": compact}
-    found["generator, published"] = generator_part(published, torch.randn(1, 512), torch.randn(1, 256))
+    device = model.generator.constant.device
+    published = random_published().to(device)
+    rows = 1 if device.type == "cpu" else AT_ONCE
+    identities = torch.randn(rows, model.configuration.identity_size, device=device)
+    compact = generator_part(model.generator, identities, model.pose_bank[:1].expand(rows, -1))
+    motion = motion_part(model.painter)
+    motion = replace(motion, sample=tuple(one.expand(rows, *one.shape[1:]) for one in motion.sample))
+    found = {"motion": motion, "generator, compact": compact}
+    identities, poses = torch.randn(rows, 512, device=device), torch.randn(rows, 256, device=device)
+    found["generator, published"] = generator_part(published, identities, poses)
     made = {label: {name: ENGINES[name].computation(part, 1) for name in names} for label, part in found.items()}
     return {label: {n: lambda c=c, p=found[label]: c(*p.sample) for n, c in many.items()} for label, many in made.items()}
 
 
 def heads(drawn: dict[str, Painting], identity: Identity, poses: torch.Tensor) -> Works:
-    """All heads, one by one."""
-    one = identity.embedding[None]
-    return {name: lambda painting=painting: [painting(one, pose) for pose in poses.split(1)] for name, painting in drawn.items()}
+    """All heads, one by one; on a GPU as many at once as are drawn there."""
+    rows = 1 if poses.device.type == "cpu" else AT_ONCE
+    one = identity.embedding.to(poses.device)
+
+    def draw(painting: Painting) -> list:
+        return [painting(one.expand(len(some), -1), some) for some in poses.split(rows)]
+
+    return {name: partial(draw, painting) for name, painting in drawn.items()}
 
 
 def paint(painting: Painting, names: list[str]) -> Works:
     """The last layers, which stay torch's."""
     side = painting.model.configuration.image_size
-    random = torch.Generator().manual_seed(0)
-    drawn, moved = torch.rand(1, 4, 128, 128, generator=random), torch.rand(1, 4, side, side, generator=random)
-    seen = painting.painter.look(drawn, drawn, moved, torch.randn(1, 2 * painting.model.configuration.face_size, generator=random))
+    device = painting.model.generator.constant.device
+    torch.manual_seed(0)
+    drawn, moved = torch.rand(1, 4, 128, 128, device=device), torch.rand(1, 4, side, side, device=device)
+    seen = painting.painter.look(drawn, drawn, moved, torch.randn(1, 2 * painting.model.configuration.face_size, device=device))
     return {"torch": lambda: painting.painter.paint(seen[0], moved, seen[2], drawn)}
 
 
@@ -109,22 +132,25 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=20)
     parser.add_argument("--heads", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     keep_freed()
     torch.set_num_threads(1)
-    names = [name for name, engine in ENGINES.items() if not engine.missing]
-    clip, model = open_clip(options.clip), load_model()
+    device = torch.device(options.device)
+    names = [name for name, engine in ENGINES.items() if device.type in engine.devices and not engine.missing]
+    clip, model = open_clip(options.clip), load_model(device=options.device)
     identity = encode_identity(model, chosen_crops([(clip, track_head(clip))], options.pictures, model))
-    drawn, poses = drawings(identity, names), model.pose_bank[: options.heads]
+    drawn, poses = drawings(identity, names, device), model.pose_bank[: options.heads]
     used = (drawn["torch"]._shares(poses) > 0).sum().item() / len(poses)
-    print(f"1 thread; {', '.join(f'{name} {ENGINES[name].version}' for name in names)}; {len(identity.pictures)} pictures, "
+    print(f"1 thread on {device}; {', '.join(f'{name} {ENGINES[name].version}' for name in names)}; {len(identity.pictures)} pictures, "
           f"{used:.1f} of them to a head; ms, least / median of {options.repeats}.\n")  # fmt: skip
     print(f"| | {' | '.join(names)} | times as fast, by the least | agreement |")
     print("|---" * (len(names) + 3) + "|")
     for label, works in parts(drawn["torch"], names).items():
         print(row(label, works, options.repeats if "published" not in label else 5, names), flush=True)
     print(row("paint", paint(drawn["torch"], names), options.repeats, names))
-    whole = {name: painting(identity.embedding.expand(len(poses), -1), poses) for name, painting in drawn.items()}
+    one = identity.embedding.to(device)
+    whole = {name: painting(one.expand(len(poses), -1), poses) for name, painting in drawn.items()}
     agreed = ", ".join(f"{agreement(whole['torch'], one):.0f} dB" for name, one in whole.items() if name != "torch")
     print(row("a whole head", heads(drawn, identity, poses), options.repeats, names, agreed, len(poses)))
 

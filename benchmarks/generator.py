@@ -7,7 +7,8 @@ norms computed at every pass, maps upsampled before they are convolved, normalis
 heads with the same (random) weights; they take turns, and the least time of the repeats counts, since other work only adds. FLOP are
 the multiplications and additions that remain in convolutions and matrix products, bytes what all operations read and write; both
 against what this machine reaches at a matrix product and at a copy, measured in the same run. "half": half precision, where the machine
-has it. On a GPU (--device cuda) time is between CUDA events. Prints markdown; the committed table is generator.md.
+has it. On a GPU (--device cuda, --batch 16 or a multiple of it) time is between CUDA events, and "compiled" is torch.compile with CUDA
+graphs, whose FLOP and bytes are counted of "exact". Prints markdown; the committed table is generator.md.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from lpd_plugin.networks.configurations import configuration
 from lpd_plugin.networks.generator import Generator
 from lpd_plugin.networks.layers import INSTANCE_NORM_EPS, fold_spectral_norm
 from lpd_plugin.networks.model import at_size
+from lpd_plugin.reenactment.engines import compiled, generator_part
 from lpd_plugin.reenactment.half import agreement, half_type
 from lpd_plugin.weights.published_names import GENERATOR, released_state
 
@@ -146,6 +148,16 @@ def variants(name: str, batch: int, device: torch.device, folder: Path | None) -
                 return tuple(part.float() for part in fast(identity, pose))
 
         works["half"] = half
+    if device.type == "cuda":
+        whole = compiled(generator_part(fast, identity[:1], pose[:1]))
+        works["compiled"] = lambda: fast(identity, pose, whole)
+        with_compiled_half = compiled(generator_part(fast, identity[:1], pose[:1]))
+
+        def compiled_half():
+            with torch.autocast(device.type, half_precision):
+                return tuple(part.float() for part in fast(identity, pose, with_compiled_half))
+
+        works["compiled, half"] = compiled_half
     return works
 
 
@@ -155,10 +167,12 @@ def table(name: str, works: dict[str, Draw], options: argparse.Namespace, device
     reference = next(iter(works))
     wanted = premultiplied(reference, works[reference]())
     for variant, draw in works.items():
+        drawn = premultiplied(variant, draw())
+        counted = works["exact"] if variant.startswith("compiled") else draw  # into what is compiled, counters do not see
         with FlopCounterMode(display=False) as counter:
-            drawn = premultiplied(variant, draw())
+            counted()
         with Traffic() as traffic:
-            draw()
+            counted()
         heads, once = options.batch, taken[variant]
         flop, moved = counter.get_total_flops(), traffic.bytes
         psnr = agreement(drawn, wanted)

@@ -37,6 +37,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 with_onnx = pytest.mark.skipif(bool(ENGINES["onnx"].missing), reason="onnx and onnxruntime are not installed (lpd[fast])")
 
 
+def generator_of_the_model() -> Part:
+    model = load_model()
+    return generator_part(model.generator, torch.randn(1, model.configuration.identity_size), model.pose_bank[:1])
+
+
 @pytest.fixture(autouse=True)
 def a_fresh_machine(monkeypatch, tmp_path):
     """Nothing is remembered and no engine asked for."""
@@ -304,9 +309,32 @@ def test_where_gradients_or_half_precision_are_asked_for_torch_computes(other, p
     assert other.calls == tried + 1
 
 
+@pytest.mark.parametrize("made", [lambda: motion_part(load_model().painter), generator_of_the_model], ids=["motion", "generator"])
+def test_what_a_compiler_sees_is_the_whole_part_in_batches_of_one_size(made, monkeypatch):
+    monkeypatch.setattr(engines, "AT_ONCE", 3)
+    part, sizes = made(), []
+
+    def backend(module, inputs):
+        sizes.append({len(one) for one in inputs if one.dim() > 1 and not isinstance(one, torch.nn.Parameter)})
+        return module.forward
+
+    computed = engines.compiled(part, backend=backend)
+    with torch.inference_mode():
+        for count in (1, 3, 5):
+            inputs = [torch.rand(count, *one.shape[1:]) for one in part.sample]
+            for one, other, most in zip(computed(*inputs), part.by_torch(*inputs), part.tolerances, strict=True):
+                assert one.shape == other.shape and torch.allclose(one, other, rtol=0, atol=most)
+    assert len(sizes) == 1, "every size of batch is compiled anew"
+
+
+def test_a_compiler_for_graphics_cards_leaves_a_cpu_to_torch(part, monkeypatch):
+    monkeypatch.setenv("LPD_ENGINE", "compiled")
+    assert computed_by(part, pytest.fail) is None
+
+
 def test_a_wrong_name_and_missing_packages_are_said_in_one_sentence_before_any_work(person, performance, monkeypatch):
     for name, sentence in (
-        ("onnnx", "The variable LPD_ENGINE asks for the engine 'onnnx', which there is not: choose torch or onnx."),
+        ("onnnx", "The variable LPD_ENGINE asks for the engine 'onnnx', which there is not: choose one of torch, onnx, compiled."),
         (
             "onnx",
             "The variable LPD_ENGINE asks for the engine 'onnx', which needs onnxruntime: pip install onnxruntime, or unset it.",

@@ -40,9 +40,9 @@ def _engines() -> Iterator[str]:
     from ..reenactment.engine_choice import VARIABLE, asked_for, remembered
     from ..reenactment.engines import ENGINES
 
-    there = [name for name, engine in ENGINES.items() if not engine.missing]
+    there = [name for name, engine in ENGINES.items() if "cpu" in engine.devices and not engine.missing]
     if name := asked_for():
-        yield f"engines on a CPU: {name}, as {VARIABLE} says"
+        yield f"engine: {name}, as {VARIABLE} says, on {' and '.join(ENGINES[name].devices)}"
         return
     if there == ["torch"]:
         yield 'engines on a CPU: torch alone; pip install "lpd[fast]" for another that is measured against it'

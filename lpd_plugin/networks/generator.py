@@ -85,11 +85,14 @@ class Generator(nn.Module):
         self, identity: torch.Tensor, pose: torch.Tensor, render_by: Callable[..., tuple[torch.Tensor, ...]] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """identity (B, identity_size), pose (B, pose_size or more) -> rgb, mask as `render`; losses see rgb * mask.
-        render_by: computes `render` in its place, on a CPU and where no gradients are asked for."""
+        render_by: computes `render` in its place, where no gradients are asked for."""
         affine = self.affine_parameters(identity, pose)
-        if affine.device.type != "cpu" or torch.is_grad_enabled():
+        if torch.is_grad_enabled():
             return self.render(affine)
-        rendered = [(render_by or self.render)(row) for row in affine.split(1)]  # alone, a head's maps stay in a core's cache
+        render = render_by or self.render
+        if affine.device.type != "cpu":
+            return tuple(render(affine))
+        rendered = [render(row) for row in affine.split(1)]  # alone, a head's maps stay in a core's cache
         return tuple(torch.cat(parts) for parts in zip(*rendered))
 
     def _split(self, affine: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -71,7 +71,8 @@ class UpsamplingKernel:
 
     def of(self, weight: torch.Tensor) -> torch.Tensor:
         """(C, O, 4, 4) of weight (O, C, 3, 3)."""
-        if weight.requires_grad or weight.is_inference():  # learning, or nothing tells whether it changed
+        # Learning, or nothing tells whether it changed, or a compiler looks on, which cannot see where a tensor lies.
+        if torch.compiler.is_compiling() or weight.requires_grad or weight.is_inference():
             return upsampling_kernel(weight)
         # Changed in place, a weight's version tells; moved or converted, it keeps its version.
         state = weight._version, weight.data_ptr(), weight.dtype, weight.device

@@ -36,7 +36,7 @@ def asked_for() -> str | None:
     if not name:
         return None
     if name not in ENGINES:
-        raise BadInput(f"The variable {VARIABLE} asks for the engine '{name}', which there is not: choose {' or '.join(ENGINES)}.")
+        raise BadInput(f"The variable {VARIABLE} asks for the engine '{name}', which there is not: choose one of {', '.join(ENGINES)}.")
     if missing := ENGINES[name].missing:
         raise BadInput(
             f"The variable {VARIABLE} asks for the engine '{name}', which needs {' and '.join(missing)}: "
@@ -47,26 +47,27 @@ def asked_for() -> str | None:
 
 @torch.inference_mode()
 def computed_by(part: Part, note: Note) -> Computation | None:
-    """What computes a part instead of its network's own method; None where torch should, as always on other devices than CPUs and
-    for networks that are learning.
+    """What computes a part instead of its network's own method; None where torch should, as always for networks that are learning,
+    and on other devices than CPUs unless an engine that works there is asked for: compiling takes a minute or two.
 
     An engine that fails or computes anything else is not used, and `note` is told why. Raises `BadInput` like `asked_for`.
     """
     name = asked_for()
     values = list(part.network.parameters())
+    device = values[0].device.type
     if name == OWN or part.network.training or any(value.requires_grad for value in values):
         return None
-    if any(value.device.type != "cpu" or value.dtype != torch.float32 for value in values):
+    if any(value.device.type != device or value.dtype != torch.float32 for value in values):
         return None
-    if name is not None:
-        computation = _trusted(part, name, note)
-    else:
-        computation = _fastest(part, note)
-    return computation and _where_it_can(computation, part.by_torch)
+    if name is None:
+        return _with_care(_fastest(part, note), part.by_torch) if device == "cpu" else None
+    if device not in ENGINES[name].devices:
+        return None
+    return _with_care(_trusted(part, name, note), part.by_torch, ENGINES[name].half)
 
 
 def _fastest(part: Part, note: Note) -> Computation | None:
-    others = [engine for engine in ENGINES.values() if engine.name != OWN and not engine.missing]
+    others = [engine for engine in ENGINES.values() if engine.name != OWN and "cpu" in engine.devices and not engine.missing]
     if not others:
         return None
     try:
@@ -106,13 +107,14 @@ def _failed(name: str, error: Exception) -> str:
     return f"the engine '{name}' does not work here ({said}): torch draws"
 
 
-def _where_it_can(computation: Computation, by_torch: Computation) -> Computation:
-    """An engine's computation, and torch's where gradients or half precision are asked for."""
+def _with_care(computation: Computation | None, by_torch: Computation, half: bool = False) -> Computation | None:
+    """An engine's computation, and torch's where gradients are asked for, or half precision that it does not compute in."""
+    if computation is None:
+        return None
 
     def either(*inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or any(one.dtype != torch.float32 for one in inputs):
-            return by_torch(*inputs)
-        return computation(*inputs)
+        in_half = torch.is_autocast_enabled(inputs[0].device.type) or any(one.dtype != torch.float32 for one in inputs)
+        return by_torch(*inputs) if torch.is_grad_enabled() or (in_half and not half) else computation(*inputs)
 
     return either
 

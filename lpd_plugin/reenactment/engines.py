@@ -1,7 +1,7 @@
-"""What computes networks on a CPU: torch itself, or a package that does the same sums faster.
+"""What computes networks: torch itself, or what does the same sums faster.
 
 An engine takes over the parts of drawing a head that it knows by name. Another one is a function from a part to what computes it
-and an entry in ENGINES; which one works is measured (engine_choice.py).
+and an entry in ENGINES; which one works on a CPU is measured (engine_choice.py).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..networks.generator import Generator
 from ..networks.painter import MOTION_SIDE, Painter
 
 Computation = Callable[..., tuple[torch.Tensor, ...]]
+AT_ONCE = 16  # heads, or pictures that are looked up, that devices other than CPUs compute together
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ class Part:
 def motion_part(painter: Painter) -> Part:
     """`Painter.motion`."""
     random = torch.Generator().manual_seed(0)
-    pictures = torch.rand(3, 1, 4, MOTION_SIDE, MOTION_SIDE, generator=random)
-    faces = torch.randn(1, painter.film[0].in_features, generator=random)
+    device = painter.film[0].weight.device
+    pictures = torch.rand(3, 1, 4, MOTION_SIDE, MOTION_SIDE, generator=random).to(device)
+    faces = torch.randn(1, painter.film[0].in_features, generator=random).to(device)
     return Part("motion", painter, painter.motion, (*pictures, faces), (1e-4, 1e-3, 1e-3))
 
 
@@ -57,11 +59,14 @@ def generator_part(generator: Generator, identity: torch.Tensor, pose: torch.Ten
 @dataclass(frozen=True)
 class Engine:
     """packages: modules that it needs, the one whose version tells results apart last. computation: of a part and a number of
-    threads, what computes the part; raises whatever the packages raise."""
+    threads, what computes the part; raises whatever the packages raise. devices: kinds of device it works on. half: whether it
+    computes in half precision where that is asked for."""
 
     name: str
     packages: tuple[str, ...]
     computation: Callable[[Part, int], Computation]
+    devices: tuple[str, ...] = ("cpu",)
+    half: bool = False
 
     @property
     def missing(self) -> list[str]:
@@ -100,5 +105,35 @@ def _by_onnx(part: Part, threads: int) -> Computation:
     return computed
 
 
-_ALL = Engine("torch", ("torch",), _by_torch), Engine("onnx", ("onnx", "onnxruntime"), _by_onnx)
-ENGINES = {engine.name: engine for engine in _ALL}
+def compiled(part: Part, threads: int = 1, **how: object) -> Computation:
+    """What torch.compile makes of a part: of hundreds of small operations few large ones, recorded once (CUDA graphs) and then
+    started together. how: instead of that, arguments of torch.compile.
+
+    Only batches of AT_ONCE are computed, since every other size would be compiled and recorded for itself: smaller ones are filled up.
+    """
+    work = torch.compile(part.by_torch, fullgraph=True, dynamic=False, **(how or {"mode": "reduce-overhead"}))
+
+    def computed(*given: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        done = []
+        for pieces in zip(*(one.split(AT_ONCE) for one in given)):
+            count = len(pieces[0])
+            torch.compiler.cudagraph_mark_step_begin()  # the recording's results are overwritten by its next start: copied
+            done.append([one[:count].clone() for one in work(*(_filled(piece) for piece in pieces))])
+        return tuple(torch.cat(parts) for parts in zip(*done))
+
+    return computed
+
+
+def _filled(rows: torch.Tensor) -> torch.Tensor:
+    """AT_ONCE rows, the last one repeated."""
+    return torch.cat((rows, rows[-1:].expand(AT_ONCE - len(rows), *rows.shape[1:])))
+
+
+ENGINES = {
+    engine.name: engine
+    for engine in (
+        Engine("torch", ("torch",), _by_torch, ("cpu", "cuda", "mps"), half=True),
+        Engine("onnx", ("onnx", "onnxruntime"), _by_onnx),
+        Engine("compiled", ("torch",), compiled, ("cuda",), half=True),  # on CPUs it is slower: benchmarks/generator.md
+    )
+}

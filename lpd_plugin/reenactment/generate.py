@@ -14,13 +14,13 @@ from torch import nn
 from ..networks.model import ReenactmentModel
 from .careful import CarefulDrawing
 from .engine_choice import asked_for, computed_by
-from .engines import generator_part, motion_part
+from .engines import AT_ONCE, generator_part, motion_part
 from .heads import Head, Heads
 from .identity import Identity, require_same_weights
 from .painting import Painting
 from .pose import Pose
 
-MICRO_BATCH = 4  # beyond that a CPU gains nothing
+ON_CPU = 4  # heads at once: beyond that a CPU gains nothing
 
 
 def drawing_for(identity: Identity, model: ReenactmentModel, note: Callable[[str], None] | None = None) -> Callable:
@@ -71,7 +71,8 @@ class GeneratedHeads(Heads):
         require_same_weights(identity, model, "The identity")
         asked_for()  # said before the work
         self.identity, self.pose, self.model = identity, pose, model
-        self.micro_batch = self.together = micro_batch or MICRO_BATCH
+        on_cpu = model.generator.constant.device.type == "cpu"
+        self.micro_batch = self.together = micro_batch or (ON_CPU if on_cpu else AT_ONCE)
         self.size, self.times = model.configuration.image_size, pose.times
         self.half = half
         self._draw = CarefulDrawing(identity, model, partial(drawing_for, note=note), half, note)

@@ -9,6 +9,7 @@ import torch
 from ..errors import BadInput
 from ..networks.model import ReenactmentModel
 from ..networks.painter import Painter, resized
+from .engines import AT_ONCE
 from .identity import Identity
 
 SHARED_BY = 3  # pictures that a moment is painted from, at most
@@ -47,7 +48,7 @@ class Painting:
     def __call__(self, identity: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """identity (B, identity_size), poses (B, descriptor_size) -> rgb (B, 3, S, S), straight; mask (B, 1, S, S)."""
         drawn = self.drawn(identity, poses)
-        together = 1 if poses.device.type == "cpu" else MICRO_BATCH  # alone, a picture's layers stay in a core's cache
+        together = 1 if poses.device.type == "cpu" else AT_ONCE  # alone, a picture's layers stay in a core's cache
         features, moved, trust = self._looked_up(drawn, poses, together)
         painted = [self.painter.paint(*parts) for parts in zip(*(t.split(together) for t in (features, moved, trust, drawn)))]
         painted = torch.cat(painted)
