@@ -11,12 +11,14 @@ whole_render.md.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does, before NumPy is loaded
 import numpy as np
 import torch
 from compositing import DEFAULTS, scaled
