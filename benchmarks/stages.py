@@ -1,12 +1,12 @@
 """What a frame costs, stage by stage, from footage as it comes to a file: processor time of every part of `reenact`, alone.
 
-    python benchmarks/stages.py CLIP [--frames 60] [--sizes 854 1920 3840] [--configurations compact published]
+    python benchmarks/stages.py CLIP [--frames 60] [--sizes 854 1920 3840]
 
 CLIP is scaled to pictures of these sizes on the longer side (8-bit 4:2:0). Its person performs what it shows, backwards, with all
 defaults of the composite node, not adapted. Every stage runs by itself, one thread, one after the other; so nothing is hidden
-behind another stage, and the sum is what a whole render uses of processors, not how long it takes. `compact` has the embedded
-weights, `published` random ones, which cost the same. "once a clip" is spread over the frames; of what the drawing of a head
-consists is not added again. Prints a table; the committed one is stages.md.
+behind another stage, and the sum is what a whole render uses of processors, not how long it takes. "once a clip" is spread over the
+frames; of what the drawing of a head consists is not added again. With published weights a head costs what generator.md says.
+Prints a table; the committed one is stages.md.
 """
 
 from __future__ import annotations
@@ -25,10 +25,7 @@ from compositing import DEFAULTS, Kept, clocked, scaled
 from lpd_plugin.allocator import keep_freed
 from lpd_plugin.compositing.composite_clip import CompositeClip
 from lpd_plugin.compositing.plate.clean_plate import plate_for
-from lpd_plugin.networks.configurations import configuration
 from lpd_plugin.networks.generator import Generator
-from lpd_plugin.networks.layers import fold_spectral_norm
-from lpd_plugin.networks.model import at_size
 from lpd_plugin.networks.painter import Painter
 from lpd_plugin.reenactment.crops import chosen_crops
 from lpd_plugin.reenactment.generate import GeneratedHeads
@@ -85,26 +82,11 @@ def measured(path: Path, frames: int, longest: int, folder: Path) -> tuple[str, 
     return f"{clip.info.width} x {clip.info.height}, square of {side:.0f}", stages.spent
 
 
-def generator_milliseconds(name: str, repeats: int) -> float:
-    """Of one head by a configuration's generator with random weights, laid out as loaded ones are: the least processor time."""
-    kind, spent = configuration(name), []
-    kind = at_size(kind, kind.drawn_size) if kind.drawn_size else kind  # what a painter paints over is drawn smaller
-    generator = fold_spectral_norm(Generator(kind)).eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    identity, pose = torch.randn(1, kind.identity_size), torch.randn(1, kind.pose_size)
-    with torch.inference_mode():
-        for _ in range(repeats + 1):
-            begun = time.process_time()
-            generator(identity, pose)
-            spent.append(time.process_time() - begun)
-    return min(spent[1:]) * 1000
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clip", type=Path)
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--sizes", type=int, nargs="+", default=(854, 1920, 3840))
-    parser.add_argument("--configurations", nargs="+", default=("compact", "published"))
     options = parser.parse_args()
     keep_freed()  # as the command line does
     torch.set_num_threads(1)
@@ -116,9 +98,6 @@ def main() -> None:
         print(f"| {name} | " + " | ".join(f"{values[name]:.1f}" for _, values in columns) + " |")
     sums = (sum(value for name, value in values.items() if not name.startswith("–")) for _, values in columns)
     print("| **all** | " + " | ".join(f"**{total:.0f}**" for total in sums) + " |")
-    print("\n| generator of | processor ms a head, one thread |\n|---|---|")
-    for name in options.configurations:
-        print(f"| {name} | {generator_milliseconds(name, 7):.0f} |")
 
 
 if __name__ == "__main__":
