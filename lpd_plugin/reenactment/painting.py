@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from ..errors import BadInput
@@ -11,6 +12,7 @@ from ..networks.model import ReenactmentModel
 from ..networks.painter import Painter, resized
 from .engines import AT_ONCE
 from .identity import Identity
+from .outline import one_outline
 
 SHARED_BY = 3  # pictures that a moment is painted from, at most
 UNSEEN = 0.03  # a share below which a picture is not worth painting from
@@ -46,14 +48,18 @@ class Painting:
         self.spread = bank.std(0) + 1e-3 if len(bank) > 1 else torch.ones_like(self.descriptors[0])
 
     def __call__(self, identity: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """identity (B, identity_size), poses (B, descriptor_size) -> rgb (B, 3, S, S), straight; mask (B, 1, S, S)."""
+        """identity (B, identity_size), poses (B, descriptor_size) -> rgb (B, 3, S, S), straight; mask (B, 1, S, S), of one person."""
+        painted = self.painted(identity, poses)
+        rgb, mask = painted[:, :3], painted[:, 3:].clamp(0, 1)
+        outlines = np.stack([one_outline(matte) for matte in mask[:, 0].float().cpu().numpy()])
+        return (rgb / mask.clamp_min(1 / 255)).clamp(0, 1), torch.from_numpy(outlines)[:, None].to(mask)
+
+    def painted(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
+        """As the painter leaves it, veils and all: (B, 4, S, S), premultiplied."""
         drawn = self.drawn(identity, poses)
         together = 1 if poses.device.type == "cpu" else AT_ONCE  # alone, a picture's layers stay in a core's cache
         features, moved, trust = self._looked_up(drawn, poses, together)
-        painted = [self.painter.paint(*parts) for parts in zip(*(t.split(together) for t in (features, moved, trust, drawn)))]
-        painted = torch.cat(painted)
-        rgb, mask = painted[:, :3], painted[:, 3:].clamp(0, 1)
-        return (rgb / mask.clamp_min(1 / 255)).clamp(0, 1), mask
+        return torch.cat([self.painter.paint(*parts) for parts in zip(*(t.split(together) for t in (features, moved, trust, drawn)))])
 
     def _looked_up(self, drawn: torch.Tensor, poses: torch.Tensor, together: int) -> list[torch.Tensor]:
         """What each moment is painted from: features, moved references and trust, averaged over its pictures by their shares.
