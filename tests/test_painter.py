@@ -11,6 +11,7 @@ from training_runs import two_persons
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.learning.data.store import HeadStore
+from lpd_plugin.learning.export import export_run
 from lpd_plugin.learning.losses.painting import haze, point_loss
 from lpd_plugin.learning.painter_pairs import displaced
 from lpd_plugin.learning.painter_training import PainterConfig, PainterTraining
@@ -115,6 +116,14 @@ def test_a_painter_learns_and_leaves_generator_and_encoders_alone(store, run_of_
     run.train_step()
     changed = {n for n, v in run.model.state_dict().items() if not torch.equal(v, before[n])}
     assert changed and all(n.startswith("painter.") for n in changed)
+
+
+def test_a_painters_run_is_exported_only_with_the_heads_that_its_poses_come_from(store, run_of_a_generator, run_of_a_reader, tmp_path):
+    run = PainterTraining(PainterConfig(pairs=3), store, tmp_path, run_of_a_generator, reader=run_of_a_reader)
+    run.save()
+    with pytest.raises(BadInput, match="does not say which heads .*: --heads FOLDER"):
+        export_run(tmp_path, tmp_path / "weights.safetensors")
+    assert not (tmp_path / "weights.safetensors").exists()
 
 
 def test_a_painter_without_a_face_reader_is_refused(store, run_of_a_generator, tmp_path):

@@ -55,7 +55,9 @@ def export_run(run: Path, output: Path, heads: str | None = None, generator_only
         own, descriptor, driving = _driven(own, pose, config, len(state["pose_encoder.mean"]))
     model = ReenactmentModel(own)
     model.load_state_dict(state)
-    folder = heads or config["heads"]
+    folder = heads or config.get("heads")
+    if not folder:
+        raise BadInput(f"{run} does not say which heads it was trained on; name them: --heads FOLDER.")
     store = open_heads(folder, "train", full.encoder_size or full.image_size)
     training["persons"] = person_marks(store.clips)  # so that nobody is judged by who was trained on them
     model.pose_bank = pose_bank(model.eval(), store, driving=driving)
