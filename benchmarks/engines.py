@@ -107,16 +107,6 @@ def heads(drawn: dict[str, Painting], identity: Identity, poses: torch.Tensor) -
     return {name: partial(draw, painting) for name, painting in drawn.items()}
 
 
-def paint(painting: Painting, names: list[str]) -> Works:
-    """The last layers, which stay torch's."""
-    side = painting.model.configuration.image_size
-    device = painting.model.generator.constant.device
-    torch.manual_seed(0)
-    drawn, moved = torch.rand(1, 4, 128, 128, device=device), torch.rand(1, 4, side, side, device=device)
-    seen = painting.painter.look(drawn, drawn, moved, torch.randn(1, 2 * painting.model.configuration.face_size, device=device))
-    return {"torch": lambda: painting.painter.paint(seen[0], moved, seen[2], drawn)}
-
-
 def row(label: str, works: Works, repeats: int, names: list[str], agreed: str = "", pieces: int = 1) -> str:
     taken = {name: [one / pieces for one in many] for name, many in milliseconds(works, repeats).items()}
     columns = [f"{min(taken[n]):.1f} / {statistics.median(taken[n]):.1f}" if n in taken else "" for n in names]
@@ -148,7 +138,6 @@ def main() -> None:
     print("|---" * (len(names) + 3) + "|")
     for label, works in parts(drawn["torch"], names).items():
         print(row(label, works, options.repeats if "published" not in label else 5, names), flush=True)
-    print(row("paint", paint(drawn["torch"], names), options.repeats, names))
     one = identity.embedding.to(device)
     whole = {name: painting(one.expand(len(poses), -1), poses) for name, painting in drawn.items()}
     agreed = ", ".join(f"{agreement(whole['torch'], one):.0f} dB" for name, one in whole.items() if name != "torch")

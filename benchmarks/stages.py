@@ -27,6 +27,7 @@ from lpd_plugin.compositing.composite_clip import CompositeClip
 from lpd_plugin.compositing.plate.clean_plate import plate_for
 from lpd_plugin.networks.generator import Generator
 from lpd_plugin.networks.painter import Painter
+from lpd_plugin.reenactment import painting
 from lpd_plugin.reenactment.crops import chosen_crops
 from lpd_plugin.reenactment.generate import GeneratedHeads
 from lpd_plugin.reenactment.identity import encode_identity
@@ -37,7 +38,9 @@ from lpd_plugin.video.writer import write_clip
 from lpd_plugin.weights.files import load_matte, load_model
 
 PICTURES = 20  # of a person, as `reenact` has by default
-DRAWING = {"a pose drawn": [(Generator, "forward")], "looked up in pictures": [(Painter, "look")], "painted": [(Painter, "paint")]}
+DRAWING = {
+    "a pose drawn": [(Generator, "forward")], "pictures moved": [(Painter, "forward")], "made one person's": [(painting, "one_person")],
+}  # fmt: skip
 
 
 class Stages:

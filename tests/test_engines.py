@@ -99,7 +99,7 @@ def test_painted_heads_are_the_same_by_both_engines_and_to_the_last_bit_however_
 @with_onnx
 def test_an_adapted_person_is_painted_with_its_own_weights(person, performance, monkeypatch):
     name = "painter.flows.4.bias"
-    moved = load_model().painter.flows[4].bias + torch.tensor([0.1, 0.0, 0.0])
+    moved = load_model().painter.flows[4].bias + torch.tensor([0.1, 0.0])
     adapted = replace(person, adapted={name: moved.half()})
     monkeypatch.setenv("LPD_ENGINE", "torch")
     by_torch = heads(adapted, performance)

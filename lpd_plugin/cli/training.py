@@ -179,11 +179,12 @@ def plan(file, folder, heads, words, dry_run) -> None:
 @click.option("-o", "--output", required=True, type=click.Path(), help="The weights file to write.")
 @click.option("--heads", default=None, type=click.Path(), help="Heads for the bank of poses; default: the run's.")
 @click.option("--generator-only", is_flag=True, help="As it is, at the side it draws, without a painter: to compare generators.")
-def export(run, output, heads, generator_only) -> None:
+@click.option("--mean-with", default=None, type=click.Path(), help="Weights the run went on from: the mean of both is written.")
+def export(run, output, heads, generator_only, mean_with) -> None:
     """Write the running averages of RUN (a run's folder) as a weights file in half precision."""
     from ..learning.export import export_run
 
-    click.echo(export_run(Path(run), Path(output), heads, generator_only))
+    click.echo(export_run(Path(run), Path(output), heads, generator_only, mean_with))
 
 
 COMMANDS = (train,)

@@ -50,7 +50,7 @@ def painter_sheet(
     model: ReenactmentModel, store: Heads, seed: int, device: torch.device | str = "cpu", persons: int = 8
 ) -> np.ndarray:
     """Fixed samples as uint8 RGB (H, W, 3): a row a person, columns: reference, then for each of two drivers (the person
-    itself, the next person) driver, the generator's drawing, the moved reference, painted, mask."""
+    itself, the next person) driver, the generator's drawing, what is painted, its mask."""
     random = np.random.default_rng(seed)
     groups = list(store.by_person().values())
     chosen = [groups[i][0] for i in random.choice(len(groups), min(persons, len(groups)), replace=False)]
@@ -65,9 +65,9 @@ def painter_sheet(
         reference = torch.cat((pictures * masks, masks), 1)[:1].expand(2, -1, -1, -1)
         faces = poses[:, model.configuration.pose_size :]
         both = torch.cat((faces[1:], faces[:1].expand(2, -1)), 1)
-        painted, moved, _ = model.painter(drawn[1:], drawn[:1].expand(2, -1, -1, -1), reference, both)
+        painted, _ = model.painter(drawn[1:], drawn[:1].expand(2, -1, -1, -1), reference, both)
         cells = [pictures[0]]
         for k in (0, 1):
-            cells += [pictures[1 + k], drawn[1 + k, :3], moved[k, :3], painted[k, :3], painted[k, 3:].expand(3, -1, -1)]
+            cells += [pictures[1 + k], drawn[1 + k, :3], painted[k, :3], painted[k, 3:].expand(3, -1, -1)]
         rows.append(torch.cat([F.interpolate(c[None], (CELL, CELL), mode="area")[0] for c in cells], 2))
     return (torch.cat(rows, 1).clamp(0, 1) * 255).byte().permute(1, 2, 0).cpu().numpy()

@@ -12,7 +12,7 @@ from ..networks.configurations import LATENT, Configuration, configuration, driv
 from ..networks.face_recogniser import FaceRecogniser
 from ..networks.matte import HeadMatte
 from ..networks.model import ReenactmentModel, at_size
-from ..weights.files import PoseDescriptor, file_digest, save_weights
+from ..weights.files import PoseDescriptor, file_digest, load_model, save_weights
 from .checkpoint import module_state, read_checkpoint
 from .data.any_heads import open_heads
 from .data.splits import person_marks
@@ -24,12 +24,15 @@ from .weight_norm import without_weight_norm
 BANK_SIZE = 256  # poses kept with the weights
 
 
-def export_run(run: Path, output: Path, heads: str | None = None, generator_only: bool = False) -> str:
+def export_run(
+    run: Path, output: Path, heads: str | None = None, generator_only: bool = False, mean_with: str | Path | None = None
+) -> str:
     """Write the running average of a run as a weights file; returns a sentence about it.
 
     A reenactment run gets its bank of pose descriptors from the train split of `heads`, spread evenly over
     persons. generator_only: as it is, at the side it draws, where else a painter would be needed; so is every run that
-    another pose descriptor than the latent one drives. Raises `BadInput` for a folder without a checkpoint, a run that is
+    another pose descriptor than the latent one drives. mean_with: weights that the run went on from; every parameter is then the
+    mean of both (Wortsman et al. 2022, "Model soups"). Raises `BadInput` for a folder without a checkpoint, a run that is
     not of full size, and where what its pose descriptor needs is missing.
     """
     tensors, extra = read_checkpoint(run / "checkpoint.safetensors")
@@ -54,7 +57,7 @@ def export_run(run: Path, output: Path, heads: str | None = None, generator_only
     if pose != LATENT:
         own, descriptor, driving = _driven(own, pose, config, len(state["pose_encoder.mean"]))
     model = ReenactmentModel(own)
-    model.load_state_dict(state)
+    model.load_state_dict(state if mean_with is None else _means(state, mean_with))
     folder = heads or config.get("heads")
     if not folder:
         raise BadInput(f"{run} does not say which heads it was trained on; name them: --heads FOLDER.")
@@ -73,6 +76,13 @@ def _driven(own: Configuration, pose: str, config: dict, size: int) -> tuple[Con
     path = Path(file).expanduser()
     descriptor = PoseDescriptor(pose, size, path.name, file_digest(path)) if file else PoseDescriptor(pose, size)
     return driven_by(own, pose, size), descriptor, descriptors_drive(describe)
+
+
+def _means(state: dict[str, torch.Tensor], path: str | Path) -> dict[str, torch.Tensor]:
+    other = load_model(path).state_dict()
+    if any(key not in other or other[key].shape != value.shape for key, value in state.items() if key != "pose_bank"):
+        raise BadInput(f"{path} holds other networks than the run: there is no mean of both.")
+    return {k: (v + other[k]) / 2 if v.is_floating_point() and k != "pose_bank" else v for k, v in state.items()}
 
 
 @torch.no_grad()

@@ -25,19 +25,15 @@ from .face_marks import FaceMarks
 from .growth import grow_generator
 from .losses.face_features import FaceFeatures, face_feature_loss
 from .losses.laplacian import centre_weight, laplacian_loss
-from .losses.painting import followed_loss, haze, point_loss, roughness
+from .losses.painting import followed_loss, point_loss, roughness
 from .painter_pairs import PainterPairs, coarsened
 from .running_average import follow, memory
 from .single_run import SingleRun
 
-# Weights of the losses: the painted picture, the moved reference alone (else what is painted over it need not fit),
-# masks, how much neighbouring places move apart, points of the face that have to come from where they are in the
-# reference, and what a face recogniser sees (where one is given). In another person's pose, where no picture says what is
-# right: haze (matte that is neither head nor none), what the face reader reads off it, and whom the recogniser sees.
-LOSSES = {
-    "painted": 10.0, "moved": 3.0, "masks": 3.0, "motion": 2.0, "points": 10.0, "face": 2.0, "haze": 7.0, "followed": 4.0,
-    "likeness": 1.0,
-}  # fmt: skip
+# Weights of the losses: the painted picture, its mask, how much neighbouring places move apart, points of the face that have
+# to come from where they are in the reference, and what a face recogniser sees (where one is given). In another person's pose,
+# where no picture says what is right: what the face reader reads off it, and whom the recogniser sees.
+LOSSES = {"painted": 13.0, "masks": 7.0, "motion": 2.0, "points": 10.0, "face": 2.0, "followed": 4.0, "likeness": 1.0}
 
 
 @dataclass
@@ -143,12 +139,11 @@ class PainterTraining(SingleRun):
             embedding = self._embeddings(pictures)
             drawn = self._drawn(embedding, latent)
         read = torch.cat((_swapped(self._misread(faces)), faces), 1)
-        painted, moved, motion = self.model.painter(_swapped(drawn), drawn, reference, read)
+        painted, motion = self.model.painter(_swapped(drawn), drawn, reference, read)
         wanted = _swapped(reference)
         terms = {
             "painted": laplacian_loss(painted[:, :3], wanted[:, :3], self.centre),
-            "moved": laplacian_loss(moved[:, :3], wanted[:, :3], self.centre),
-            "masks": laplacian_loss(painted[:, 3:], wanted[:, 3:]) + 0.5 * laplacian_loss(moved[:, 3:], wanted[:, 3:]),
+            "masks": laplacian_loss(painted[:, 3:], wanted[:, 3:]),
             "motion": roughness(motion),
             "points": point_loss(motion, _swapped(points), points),
             "face": self._seen_alike(painted[:, :3], wanted[:, :3]),
@@ -186,12 +181,11 @@ class PainterTraining(SingleRun):
         count = min(self.config.strangers, len(reference))
         wanted, reference = faces.roll(2, 0)[:count], reference[:count]
         posed = self._drawn(embedding[:count], latent.roll(2, 0)[:count])
-        painted, _, motion = self.model.painter(posed, drawn[:count], reference, torch.cat((wanted, faces[:count]), 1))
+        painted, motion = self.model.painter(posed, drawn[:count], reference, torch.cat((wanted, faces[:count]), 1))
         ground = torch.rand(count, 3, 1, 1, device=painted.device)
         shown = (painted[:, :3] + (1 - painted[:, 3:]) * ground).clamp(0, 1)
         encoder = self.model.pose_encoder
         losses = {
-            "haze": (haze(painted[:, 3:]) - haze(reference[:, 3:])).clamp_min(0),
             "followed": followed_loss(encoder.face(face_view(shown, encoder.size)), wanted),
             "likeness": painted.new_zeros(()),
         }
@@ -222,7 +216,7 @@ def load_beginning(model: ReenactmentModel, start: str | Path | None, reader: st
         wrong = f"{start} with {reader}" if reader else start
         raise BadInput(f"{wrong} does not hold the networks of '{model.configuration.name}'.") from error
     own = model.painter.state_dict()
-    model.painter.load_state_dict(own | {k: v for k, v in _of(state, "painter").items() if own[k].shape == v.shape})
+    model.painter.load_state_dict(own | {k: v for k, v in _of(state, "painter").items() if k in own and own[k].shape == v.shape})
 
 
 def _swapped(pairs: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ from .layers import INSTANCE_NORM_EPS
 from .painter import MOTION_SIDE, REACH, MotionBlock, Painter
 
 OPSET, IR_VERSION = 17, 8  # of 2022: any onnxruntime since 1.12 reads it
-MOTION_INPUTS, MOTION_OUTPUTS = ("drawn", "drawn_reference", "reference", "faces"), ("motion", "trust", "features")
+MOTION_INPUTS, MOTION_OUTPUTS = ("drawn", "drawn_reference", "reference", "faces"), ("motion",)
 GENERATOR_INPUTS, GENERATOR_OUTPUTS = ("affine",), ("rgb", "mask")
 
 
@@ -89,12 +89,11 @@ def motion_graph(painter: Painter) -> bytes:
         x = graph.add("Concat", _twice(graph, x, "nearest"), skips[-2 - level], axis=1)
         x = _block(graph, x, block, side, films.pop(0) if films else None)
         out = graph.add("Add", _twice(graph, out, "linear"), graph.convolved(x, end))
-    flow, trust = graph.split(out, [2, 1])
-    motion = graph.add("Mul", graph.add("Add", flow, _turned(graph, turn, side)), graph.weight(REACH))
+    motion = graph.add("Mul", graph.add("Add", out, _turned(graph, turn, side)), graph.weight(REACH))
     picture = ("batch", 4, MOTION_SIDE, MOTION_SIDE)
     faces = ("batch", painter.film[0].in_features)
     inputs = dict(zip(MOTION_INPUTS, (picture, picture, picture, faces)))
-    return graph.model(inputs, dict(zip(MOTION_OUTPUTS, (motion, trust, x))))
+    return graph.model(inputs, dict(zip(MOTION_OUTPUTS, (motion,))))
 
 
 def _block(graph: Graph, x: str, block: MotionBlock, side: int, film: str | None = None) -> str:

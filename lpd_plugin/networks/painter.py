@@ -1,9 +1,10 @@
-"""The painter: carries a reference picture's own pixels into the pose that the generator drew.
+"""The painter: paints a head with a reference picture's own pixels, carried into the pose that the generator drew.
 
 What a small generator draws has the right pose and outline and little detail; a picture of the person has all the detail
 in another pose. Both poses are drawn by the same generator for the same identity, so the motion between the two drawings
 is the motion that the reference has to make. Found coarse to fine, as X2Face (Wiles et al. 2018) and first order motion
-models (Siarohin et al. 2019) warp a source; what the reference does not show is painted.
+models (Siarohin et al. 2019) warp a source. What no reference shows is not invented: layers that did, taught by 66 people,
+laid a dark average of them over everybody's outline (docs/weights.md).
 """
 
 from __future__ import annotations
@@ -16,9 +17,6 @@ from torch import nn
 
 WIDTHS = (32, 48, 64, 96, 128)  # at 1/2, 1/4 .. 1/32 of the side at which motion is looked for
 MOTION_SIDE = 128  # pixels: pictures are looked at in this size, whatever size is painted
-PAINT_WIDTH = 24
-PACKED = 2  # pixels a side that what is painted is worked out for at once: at full size its layers cost as much as all others
-TRUST = 2.0  # logit: an untrained painter shows the reference, not the drawing
 FADE = 4.0  # pixels above a picture within which it ends
 REACH = 0.5  # of half the side: what a motion output of 1 means
 
@@ -56,34 +54,29 @@ class Painter(nn.Module):
         self.mid = MotionBlock(width, width)
         self.sizes = [2 * width, 2 * WIDTHS[-2], 2 * WIDTHS[-3]]
         self.film = nn.Sequential(nn.Linear(2 * face_size, 256), nn.SiLU(), nn.Linear(256, sum(self.sizes) + 6))
-        up, ends = [], [nn.Conv2d(width, 3, 3, 1, 1)]
+        up, ends = [], [nn.Conv2d(width, 2, 3, 1, 1)]
         for outputs in WIDTHS[-2::-1]:
             up.append(MotionBlock(width + outputs, outputs))
-            ends.append(nn.Conv2d(outputs, 3, 3, 1, 1))
+            ends.append(nn.Conv2d(outputs, 2, 3, 1, 1))
             width = outputs
         self.u, self.flows = nn.ModuleList(up), nn.ModuleList(ends)
-        self.last = nn.Sequential(
-            nn.Conv2d(width + 5 + 4 * PACKED**2, PAINT_WIDTH, 3, 1, 1), nn.SiLU(),
-            nn.Conv2d(PAINT_WIDTH, PAINT_WIDTH, 3, 1, 1), nn.SiLU(), nn.Conv2d(PAINT_WIDTH, 5 * PACKED**2, 3, 1, 1),
-        )  # fmt: skip
-        for layer in (self.film[-1], self.last[-1], *ends):  # begins as: the reference, unmoved
+        for layer in (self.film[-1], *ends):  # begins as: the reference, unmoved
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
     def channels_last(self) -> "Painter":
         """Weights laid out as a CPU computes them twice as fast; the first block's stay, since torch 2.13 crashes on the
         gradient of twelve channels laid out so."""
-        for part in (*self.d[1:], self.mid, self.u, self.flows, self.last):
+        for part in (*self.d[1:], self.mid, self.u, self.flows):
             part.to(memory_format=torch.channels_last)
         return self
 
     def motion(
         self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, faces: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    ) -> torch.Tensor:
         """All pictures (B, 4, s, s), s = MOTION_SIDE; faces (B, 2 * face_size), wanted and reference's.
 
-        Returns motion (B, 2, s/2, s/2): where in the reference to look, x and y, in half sides from each place;
-        trust (B, 1, s/2, s/2), a logit: how far the reference shows what is there; features (B, C, s/2, s/2).
+        Returns (B, 2, s/2, s/2): where in the reference to look, x and y, in half sides from each place.
         """
         x, skips = torch.cat((drawn, drawn_reference, reference), 1).contiguous(), []
         for block in self.d:
@@ -96,40 +89,18 @@ class Painter(nn.Module):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
             x = block(joined(x, skips[-2 - level]), films.pop(0) if films else None)
             out = F.interpolate(out, scale_factor=2, mode="bilinear", align_corners=False) + end(x)
-        return REACH * (out[:, :2] + turned(turn, out.shape[-1])), out[:, 2:], x
-
-    def paint(self, features: torch.Tensor, moved: torch.Tensor, trust: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-        """The moved reference and, where it shows nothing, the retouched drawing: (B, 4, S, S), S even.
-
-        The layers work on squares of PACKED pixels a side, whose pixels are channels of their own, on the way in and out
-        (sub-pixel convolution, Shi et al. 2016): the reference keeps every pixel at a third of the work.
-        """
-        side = moved.shape[-1]
-        inputs = (resized(t, side // PACKED) for t in (features, drawn, trust))
-        change = F.pixel_shuffle(self.last(joined(*inputs, F.pixel_unshuffle(moved, PACKED))), PACKED)
-        share = torch.sigmoid(resized(trust, side) + change[:, 4:] + TRUST + 1)
-        retouched = torch.sigmoid(torch.logit(resized(drawn, side).clamp(0.02, 0.98)) + 4 * change[:, :4])
-        return torch.lerp(retouched, moved, share)
+        return REACH * (out + turned(turn, out.shape[-1]))
 
     def forward(
-        self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, faces: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """drawn, drawn_reference (B, 4, s, s) and reference (B, 4, S, S): premultiplied RGB and mask in [0, 1];
-        faces (B, 2 * face_size) -> painted (B, 4, S, S), premultiplied, the moved reference alone
-        (B, 4, S, S), and the motion (B, 2, h, h) in half sides."""
-        features, moved, trust, motion = self.look(drawn, drawn_reference, reference, faces)
-        return self.paint(features, moved, trust, drawn), moved, motion
-
-    def look(
         self, drawn: torch.Tensor, drawn_reference: torch.Tensor, reference: torch.Tensor, faces: torch.Tensor,
         motion_by: Callable[..., tuple[torch.Tensor, ...]] | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:  # fmt: skip
-        """What there is to paint from in a reference, arguments as in `forward`: features, the moved reference and its trust as
-        `paint` takes them, and the motion. Of several references they can be averaged and painted once. motion_by: computes
-        `motion` in its place."""
-        small = (resized(t, MOTION_SIDE) for t in (drawn, drawn_reference, reference))
-        motion, trust, features = (motion_by or self.motion)(*small, faces)
-        return features, moved_by(reference, motion), trust, motion
+    ) -> tuple[torch.Tensor, torch.Tensor]:  # fmt: skip
+        """drawn, drawn_reference (B, 4, s, s) and reference (B, 4, S, S): premultiplied RGB and mask in [0, 1];
+        faces (B, 2 * face_size) -> the reference as it was moved (B, 4, S, S), premultiplied, and the motion (B, 2, h, h)
+        in half sides. motion_by: computes `motion` in its place, alone in a tuple."""
+        small = [resized(t, MOTION_SIDE) for t in (drawn, drawn_reference, reference)]
+        motion = motion_by(*small, faces)[0] if motion_by else self.motion(*small, faces)
+        return moved_by(reference, motion), motion
 
 
 def joined(*maps: torch.Tensor) -> torch.Tensor:

@@ -46,7 +46,7 @@ def motion_part(painter: Painter) -> Part:
     device = painter.film[0].weight.device
     pictures = torch.rand(3, 1, 4, MOTION_SIDE, MOTION_SIDE, generator=random).to(device)
     faces = torch.randn(1, painter.film[0].in_features, generator=random).to(device)
-    return Part("motion", painter, painter.motion, (*pictures, faces), (1e-4, 1e-3, 1e-3))
+    return Part("motion", painter, lambda *given: (painter.motion(*given),), (*pictures, faces), (1e-4,))
 
 
 def generator_part(generator: Generator, identity: torch.Tensor, pose: torch.Tensor) -> Part:

@@ -1,4 +1,4 @@
-"""Adapting a painter: how one person's own pictures move, and what has to be painted where they show nothing.
+"""Adapting a painter: how one person's own pictures move.
 
 The generator's drawing and the encoders stay as they are; the painter learns to make each frame of the person out of the
 others, and goes on following strangers.
@@ -34,6 +34,7 @@ TRAINED_POSES = 24  # foreign poses, spread over the weights' bank
 KEPT, FOLLOWED, LIKENESS, FACE = 1.0, 4.0, 4.0, 1.0
 # Heads stay where they were (half sides): a judge that knows faces in one place is pleased by moving them there, pixel by pixel.
 PLACE = 30.0
+CONTENT, OUTLINE = 13.0, 3.0  # of the person's own frames
 OWN_FOLLOWED = 3.0  # how exactly the person's own frames are followed, beside looking alike
 NEAR = 4  # references as like the wanted frame as these are what a render paints from
 
@@ -54,10 +55,7 @@ class PainterAdaptation:
         self.embedding = embedding.clone().to(self.device)
         self._sort_frames(person_frames(matte, crops, self.device, model.configuration.image_size))
         self._prepare_poses()
-        # What is painted over the moved picture stays as it is: a few frames teach it to blur, which costs likeness.
-        self.painter.last.requires_grad_(False)
-        moving = [p for p in self.painter.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.Adam(moving, lr=config.painter_rate, betas=(0.9, 0.99), eps=1e-6)
+        self.optimiser = torch.optim.Adam(self.painter.parameters(), lr=config.painter_rate, betas=(0.9, 0.99), eps=1e-6)
 
     @torch.no_grad()
     def _sort_frames(self, frames: Frames) -> None:
@@ -85,7 +83,7 @@ class PainterAdaptation:
             size = self.model.configuration.pose_size
             self.foreign_rows = torch.cdist(self.foreign[:, size:], self.faces).argmin(1).cpu().numpy()
             parts = zip(self.foreign.split(MICRO_BATCH), np.array_split(self.foreign_rows, range(MICRO_BATCH, len(some), MICRO_BATCH)))
-            heads, _, motions = zip(*(self._painted(poses, rows) for poses, rows in parts))
+            heads, motions = zip(*(self._painted(poses, rows) for poses, rows in parts))
             self.foreign_heads = (torch.cat(heads).clamp(0, 1) * 255).round().byte()
             self.foreign_motions = torch.cat(motions)
             # What always differs from what drives is how the face reader misreads this person: nothing to be made good.
@@ -134,10 +132,9 @@ class PainterAdaptation:
                 both, _ = displaced(both, both.new_zeros(len(both), 0, 2))
             pictures, masks = both[:, :3], both[:, 3:]
             wanted, poses = torch.cat((pictures * masks, masks), 1), self.model.pose_encoder(pictures)
-        painted, moved, motion = self._painted(poses, self._references(rows))
+        painted, motion = self._painted(poses, self._references(rows))
         content = laplacian_loss(painted[:, :3], wanted[:, :3], self.centre)
-        outlines = laplacian_loss(painted[:, 3:], wanted[:, 3:]) + 0.5 * laplacian_loss(moved[:, 3:], wanted[:, 3:])
-        loss = 3 * content + 10 * laplacian_loss(moved[:, :3], wanted[:, :3], self.centre) + 2 * outlines
+        loss = CONTENT * content + OUTLINE * laplacian_loss(painted[:, 3:], wanted[:, 3:])
         if self.likeness is not None:
             grey = BACKGROUND * (1 - masks)
             loss = loss + FACE * face_feature_loss(self.likeness, (painted[:, :3] + grey).clamp(0, 1), wanted[:, :3] + grey)
@@ -155,7 +152,7 @@ class PainterAdaptation:
         """
         count = min(self.config.foreign, len(self.foreign))
         some = self.random.choice(len(self.foreign), count, replace=False)
-        painted, _, motion = self._painted(self.foreign[some], self.foreign_rows[some])
+        painted, motion = self._painted(self.foreign[some], self.foreign_rows[some])
         before = self.foreign_heads[some].float() / 255
         kept = laplacian_loss(painted, before, self.centre)
         likeness = 1 - F.cosine_similarity(self._whose(painted), self.person[None]).mean()
@@ -176,7 +173,7 @@ class PainterAdaptation:
             return self.likeness(pictures)[-1]
         return self.model.identity_encoder.per_picture(pictures[None])[0]
 
-    def _painted(self, poses: torch.Tensor, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _painted(self, poses: torch.Tensor, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """What the learning painter makes of the pictures `rows` for poses (B, descriptor_size); see Painter.forward."""
         with torch.no_grad():
             drawn = self.painting.drawn(self.embedding.expand(len(poses), -1), poses)

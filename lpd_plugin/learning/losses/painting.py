@@ -7,14 +7,9 @@ import torch.nn.functional as F
 
 # How much each number that is read counts in what has to be followed (face_reader.NAMES): nods and mouths are what a
 # painter follows least.
-FOLLOWED = torch.tensor([1.0] * 5 + [2.5, 2.5, 2.5, 1.5, 1.5, 1.5, 1.0, 1.0, 1.0])
+FOLLOWED = torch.tensor([1.0] * 5 + [2.5, 2.5, 2.5, 1.5, 1.5, 3.0, 1.0, 1.0, 2.5])
 # Eyes and mouth are small, and what their points do is what a viewer looks for.
 POINT_WEIGHTS = torch.tensor([0.3] * 17 + [1.0] * 10 + [1.0] * 9 + [1.5] * 12 + [2.0] * 20)
-
-
-def haze(mattes: torch.Tensor) -> torch.Tensor:
-    """mean(m (1 - m)) of mattes (B, 1, S, S) in [0, 1]: 0 for zeros and ones alone; scalar."""
-    return (mattes * (1 - mattes)).clamp_min(0).mean()
 
 
 def roughness(motion: torch.Tensor) -> torch.Tensor:
