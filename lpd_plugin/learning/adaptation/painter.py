@@ -31,7 +31,7 @@ from .views import Frames, farthest_points, person_frames, split_frames
 TRAINED_POSES = 24  # foreign poses, spread over the weights' bank
 # In strangers' poses: how much stays as it was, how exactly the pose is followed, whom the judge of likeness sees. FACE: what
 # that judge sees in the person's own frames, where there is one (the paper's face content loss).
-KEPT, FOLLOWED, LIKENESS, FACE = 1.0, 4.0, 4.0, 1.0
+KEPT, FOLLOWED, LIKENESS, FACE = 1.0, 6.0, 4.0, 1.0
 # Heads stay where they were (half sides): a judge that knows faces in one place is pleased by moving them there, pixel by pixel.
 PLACE = 30.0
 CONTENT, OUTLINE = 13.0, 3.0  # of the person's own frames
