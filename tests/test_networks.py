@@ -34,7 +34,7 @@ def test_a_compact_frame_is_drawn_and_painted_in_at_most_5_gflop_a_picture_paint
     poses, drawing, picture = torch.randn(1, 128), torch.rand(1, 4, 128, 128), torch.rand(1, 4, 256, 256)
     with torch.no_grad(), FlopCounterMode(display=False) as flops:
         rgb, mask = compact.generator(torch.randn(1, 256), poses)
-        painted, _, _ = compact.painter(torch.cat((rgb, mask), 1).clamp(0, 1), drawing, picture, torch.zeros(1, 28))
+        painted, _ = compact.painter(torch.cat((rgb, mask), 1).clamp(0, 1), drawing, picture, torch.zeros(1, 28))
     assert rgb.shape == (1, 3, 128, 128) and mask.shape == (1, 1, 128, 128) and painted.shape == (1, 4, 256, 256)
     assert 0.5e9 < flops.get_total_flops() <= 5e9
 
