@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lpd_plugin.reenactment.mattes import crop_mattes
-from lpd_plugin.reenactment.outline import FAINT, HAIR, one_outline, one_person
+from lpd_plugin.reenactment.outline import one_outline, one_person
 from lpd_plugin.video.crop import crop_square
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.track import CropBox
@@ -46,11 +46,11 @@ def test_of_two_outlines_that_lie_apart_the_one_that_counts_more_is_the_persons(
     assert np.abs(outline - chosen).sum() < 0.3 * np.abs(veiled - chosen).sum()
 
 
-def test_a_veil_that_gets_denser_jumps_by_no_more_than_what_is_faint(mattes):
+def test_a_veil_that_gets_denser_jumps_by_no_more_than_a_third(mattes):
     near, far = mattes[0], moved(mattes[0], 40)
     steps = np.stack([one_outline(np.maximum(near, share * far)) for share in np.linspace(0.3, 0.7, 41, dtype=np.float32)])
     veil = (far > 0.98) & (near < 0.02)
-    assert np.abs(np.diff(steps[:, veil], axis=0)).mean(1).max() < FAINT + 0.02
+    assert np.abs(np.diff(steps[:, veil], axis=0)).mean(1).max() < 0.37
     assert steps[0].sum() < 1.01 * near.sum() < 0.95 * steps[-1].sum()
 
 
@@ -71,9 +71,9 @@ def test_a_matte_without_an_edge_is_left_alone():
         np.testing.assert_array_equal(one_outline(matte), matte)
 
 
-def test_near_its_half_way_line_alpha_is_what_was_painted_at_any_size(mattes):
+def test_near_its_half_way_line_alpha_is_what_was_painted_at_any_size():
     columns = np.arange(512, dtype=np.float32)
-    ramp = np.broadcast_to(np.clip((columns - 256) / (1.5 * HAIR * 512) + 0.5, 0, 1), (512, 512)).copy()
+    ramp = np.broadcast_to(np.clip((columns - 256) / 12 + 0.5, 0, 1), (512, 512)).copy()
     np.testing.assert_allclose(one_outline(ramp)[256], ramp[256], atol=1e-6)
 
 
