@@ -12,7 +12,7 @@ from training_runs import two_persons
 
 from lpd_plugin.errors import BadInput
 from lpd_plugin.learning.data.store import HeadStore
-from lpd_plugin.learning.export import export_run
+from lpd_plugin.learning.export import _means, export_run
 from lpd_plugin.learning.losses.painting import point_loss
 from lpd_plugin.learning.painter_pairs import displaced
 from lpd_plugin.learning.painter_training import PainterConfig, PainterTraining
@@ -139,6 +139,8 @@ def test_a_painters_run_can_be_exported_as_the_mean_with_what_it_went_on_from(st
     assert moved > 1e-4
     for name in (k for k in run if k != "pose_bank"):
         torch.testing.assert_close(mean[name], (run[name] + began[name]) / 2, rtol=1e-3, atol=1e-6)
+    with pytest.raises(BadInput, match="holds other networks than the run"):
+        _means({"painter.more": torch.zeros(1)}, "compact")
 
 
 def test_a_painter_without_a_face_reader_is_refused(store, run_of_a_generator, tmp_path):

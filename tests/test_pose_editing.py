@@ -166,7 +166,7 @@ def test_the_jaw_in_generated_pictures_opens_further_with_every_step_of_the_slid
         jaws.append(face[:, [LIPS, JAW]].mean())
         turns.append(face[:, YAW].std())
     assert (np.diff(jaws) > 0).all(), jaws
-    assert jaws[2] - jaws[0] > 0.8  # spreads of the training faces
+    assert jaws[2] - jaws[0] > 0.7  # spreads of the training faces
     assert turns[4] < 1.6 * turns[2], "the head turns as it did"
 
 

@@ -25,7 +25,7 @@ def one_person(painted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A painting (S, S, 4), premultiplied, float32 in [0, 1]: its colours (S, S, 3), straight and going on beyond its edge, and its
     matte (S, S), see `one_outline`.
 
-    Where its pictures do not agree, a painter lays a dark average of other heads, which is no colour for what becomes opaque.
+    Where only some of its pictures show the person, the colours are of pixels near their mattes' edges, mixed with what was behind.
     """
     matte = np.ascontiguousarray(painted[..., 3])
     rgb = np.clip(painted[..., :3] / np.maximum(matte, np.float32(1 / 255))[..., None], 0, 1)
