@@ -30,9 +30,9 @@ from lpd_plugin.compositing.matte.refine import refined
 from lpd_plugin.compositing.matte.stable_heads import StableHeads
 from lpd_plugin.compositing.matte.steady_track import steadied
 from lpd_plugin.compositing.picture.square import square_to_rect
+from lpd_plugin.compositing.plate.fill import push_pull
 from lpd_plugin.reenactment.mattes import tidied
 from lpd_plugin.video.crop import crop_square
-from lpd_plugin.video.fill import push_pull
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.regions.region import Rect
 from lpd_plugin.video.track import CropBox, Origin, Track

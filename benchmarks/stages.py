@@ -39,7 +39,7 @@ from lpd_plugin.weights.files import load_matte, load_model
 
 PICTURES = 20  # of a person, as `reenact` has by default
 DRAWING = {
-    "a pose drawn": [(Generator, "forward")], "pictures moved": [(Painter, "forward")], "made one person's": [(painting, "one_person")],
+    "a pose drawn": [(Generator, "forward")], "pictures moved": [(Painter, "forward")], "one outline": [(painting, "one_outline")],
 }  # fmt: skip
 
 

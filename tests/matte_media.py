@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from lpd_plugin.compositing.matte.motion import Motion
+from lpd_plugin.compositing.plate.fill import push_pull
 from lpd_plugin.reenactment.heads import Head, Heads
-from lpd_plugin.video.fill import push_pull
 
 VAL = ("p067", "p068", "p072", "p075")  # short hair and long, plain backgrounds and busy ones
 

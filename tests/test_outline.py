@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lpd_plugin.reenactment.mattes import crop_mattes
-from lpd_plugin.reenactment.outline import one_outline, one_person
+from lpd_plugin.reenactment.outline import one_outline
 from lpd_plugin.video.crop import crop_square
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.track import CropBox
@@ -75,21 +75,3 @@ def test_near_its_half_way_line_alpha_is_what_was_painted_at_any_size():
     columns = np.arange(512, dtype=np.float32)
     ramp = np.broadcast_to(np.clip((columns - 256) / 12 + 0.5, 0, 1), (512, 512)).copy()
     np.testing.assert_allclose(one_outline(ramp)[256], ramp[256], atol=1e-6)
-
-
-def test_what_was_a_veil_takes_its_colours_from_the_person(mattes):
-    near, far = mattes[0], moved(mattes[0], 40)
-    skin, dark = np.float32([0.8, 0.6, 0.5]), np.float32([0.1, 0.2, 0.0])
-    veil = np.clip(0.7 * far - near, 0, 1)
-    painted = np.dstack([near[..., None] * skin + veil[..., None] * dark, near + veil])
-    rgb, matte = one_person(painted)
-    shown = matte > 0.5
-    assert (shown & (near < 0.1)).sum() > 2000
-    assert np.abs(rgb[shown] - skin).max() < 0.02
-
-
-def test_a_painting_that_is_sure_of_nothing_keeps_its_colours():
-    painted = np.full((64, 64, 4), 0.2, np.float32)
-    rgb, matte = one_person(painted)
-    np.testing.assert_allclose(rgb, 1.0, atol=1e-6)
-    np.testing.assert_allclose(matte, 0.2, atol=1e-6)

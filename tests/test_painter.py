@@ -117,7 +117,7 @@ def test_a_painter_learns_and_leaves_generator_and_encoders_alone(store, run_of_
     assert changed and all(n.startswith("painter.") for n in changed)
 
 
-def test_a_painters_run_is_exported_only_with_the_heads_that_its_poses_come_from(store, run_of_a_generator, run_of_a_reader, tmp_path):
+def test_a_painters_run_is_exported_only_where_heads_are_named(store, run_of_a_generator, run_of_a_reader, tmp_path):
     run = PainterTraining(PainterConfig(pairs=3), store, tmp_path, run_of_a_generator, reader=run_of_a_reader)
     run.save()
     with pytest.raises(BadInput, match="does not say which heads .*: --heads FOLDER"):

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from lpd_plugin.compositing.plate.fill import fill_smoothly, push_pull
 from lpd_plugin.compositing.plate.patch_fill import patch_fill
-from lpd_plugin.video.fill import fill_smoothly, push_pull
 
 
 def ramp() -> tuple[np.ndarray, np.ndarray]:

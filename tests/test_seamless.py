@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from lpd_plugin.compositing.picture.look import look_at, person_mattes
+from lpd_plugin.compositing.plate.fill import push_pull
 from lpd_plugin.compositing.seamless import MODES, blended, check_mode
 from lpd_plugin.errors import BadInput
 from lpd_plugin.video.file_clip import FileClip
-from lpd_plugin.video.fill import push_pull
 from lpd_plugin.video.still_clip import StillClip
 from lpd_plugin.video.track import CropBox
 from lpd_plugin.weights.files import load_matte

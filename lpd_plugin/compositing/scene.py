@@ -10,7 +10,6 @@ import av
 import cv2
 import numpy as np
 
-from ..video.fill import fill_smoothly, push_pull, small_size
 from ..video.regions.components import components_of
 from ..video.regions.reduced import read_reduced
 from ..video.regions.region import EMPTY, Rect, read_region, rect_common
@@ -24,6 +23,7 @@ from .picture.look import Look, look_at
 from .picture.own_grid import Grid, OwnCodes, luma_codes, own_changes, places_of, taken, to_codes
 from .picture.parts import but_the_middle, close_border, on_grid, only_inside
 from .picture.square import MATTE_SIDE, HeadMatte, drawn_extent, drawn_small, grown_matte
+from .plate.fill import fill_smoothly, push_pull, small_size
 from .plate.plate import Plate
 from .plate.reach import ABOVE, BESIDE, SIDE_BOTTOM, WIDE_SIDE, goes_beyond, reach_box, reach_rect, reaching_mattes, square_part
 

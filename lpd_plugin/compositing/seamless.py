@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..errors import BadInput
-from ..video.fill import push_pull
+from .plate.fill import push_pull
 
 MODES = ("straight", "multi-band", "poisson")
 AKIN = 0.16  # difference between the two sides of an edge, 0..1 a channel, from which they hardly count as one surface

@@ -1,5 +1,4 @@
-"""A painted head as one person's: what several pictures that lie on each other leave half-transparent is decided, odds and ends go,
-and what was half-transparent takes its colours from what was not.
+"""One person's outline: what several pictures that lie on each other leave half-transparent is decided, and odds and ends go.
 
 A head is painted from a few pictures of the person. Where their outlines do not meet, as with hair that only some of them show,
 their mean is a veil over a wide area, which no real head has: 0.3 % of one is half-transparent further than HAIR from its edge,
@@ -11,27 +10,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..video.fill import push_pull
-
 HAIR = 1 / 64  # of the side, from the 50 % line: so far edges stay as soft as they were painted
 DECIDED = 3.0  # how much steeper alpha becomes about a half beyond that; not a step, which would flicker
 NECK = 8 / 256  # of the side: what hangs on the person by less than twice as much is no part of it
 FAINT = 0.35  # alpha from which on a part holds on to the person, or can be held on by: a veil that vanishes jumps by no more
 STRANDS = 4 / 256  # how much further than that parts that taper off go on
-SURE = (0.85, 0.98)  # alpha from which on, and at which wholly, a painted pixel's colour is the person's
-
-
-def one_person(painted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A painting (S, S, 4), premultiplied, float32 in [0, 1]: its colours (S, S, 3), straight and going on beyond its edge, and its
-    matte (S, S), see `one_outline`.
-
-    Where only some of its pictures show the person, the colours are of pixels near their mattes' edges, mixed with what was behind.
-    """
-    matte = np.ascontiguousarray(painted[..., 3])
-    rgb = np.clip(painted[..., :3] / np.maximum(matte, np.float32(1 / 255))[..., None], 0, 1)
-    low, high = SURE
-    sure = np.clip((matte - np.float32(low)) * np.float32(1 / (high - low)), 0, 1)
-    return push_pull(rgb, sure) if sure.max() >= 1 else rgb, one_outline(matte)
 
 
 def one_outline(matte: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from ..networks.model import ReenactmentModel
 from ..networks.painter import Painter, resized
 from .engines import AT_ONCE
 from .identity import Identity
-from .outline import one_person
+from .outline import one_outline
 
 SHARED_BY = 3  # pictures that a moment is painted from, at most
 UNSEEN = 0.03  # a share below which a picture is not worth painting from
@@ -48,11 +48,11 @@ class Painting:
         self.spread = bank.std(0) + 1e-3 if len(bank) > 1 else torch.ones_like(self.descriptors[0])
 
     def __call__(self, identity: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """identity (B, identity_size), poses (B, descriptor_size) -> rgb (B, 3, S, S), straight; mask (B, 1, S, S), of one person."""
+        """identity (B, identity_size), poses (B, descriptor_size) -> rgb (B, 3, S, S), straight; mask (B, 1, S, S): one outline."""
         painted = self.painted(identity, poses).clamp(0, 1)
-        people = [one_person(one) for one in painted.permute(0, 2, 3, 1).float().cpu().numpy()]
-        rgb, mask = (torch.from_numpy(np.stack(parts)).to(painted) for parts in zip(*people))
-        return rgb.permute(0, 3, 1, 2), mask[:, None]
+        rgb, mask = painted[:, :3], painted[:, 3:]
+        outlines = np.stack([one_outline(matte) for matte in mask[:, 0].cpu().numpy()])
+        return (rgb / mask.clamp_min(1 / 255)).clamp(0, 1), torch.from_numpy(outlines)[:, None].to(mask)
 
     def painted(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
         """The person's pictures, moved and averaged by their shares, veils and all: (B, 4, S, S), premultiplied."""

@@ -16,7 +16,6 @@ from ...allocator import give_back_freed
 from ...errors import BadInput
 from ...reenactment.heads import Head, Heads
 from ...video.clip import Frame
-from ...video.fill import push_pull
 from ...video.regions.components import Components
 from ...video.regions.region import Rect, rect_common
 from ...video.track import CropBox, Track
@@ -26,6 +25,7 @@ from ..matte.steady_track import steadied
 from ..picture.look import frames_at, look_at, person_mattes
 from ..picture.own_grid import Grid, Noise, OwnCodes, places_of, to_codes
 from ..picture.square import HeadMatte
+from ..plate.fill import push_pull
 from ..timeline import Timeline
 from .colour_match import ColourTransfer, measure_transfer, probe_frames
 from .detail import DetailBank

@@ -8,7 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from ...video.fill import fill_smoothly
+from ..plate.fill import fill_smoothly
 
 WORKING_SIDE = 128  # longer side of the grey picture that motion is measured in, pixels
 FINEST = 2

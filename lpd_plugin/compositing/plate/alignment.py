@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...video.fill import push_pull
 from ...video.regions.region import Rect
+from .fill import push_pull
 
 GRID = 8  # pixels of the footage between the places for which a map is worked out
 FLOW_SIDE = 224  # pixels of the longer side on which flow is measured

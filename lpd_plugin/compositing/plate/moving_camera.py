@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 
 from ...video.clip import Clip
-from ...video.fill import fill_smoothly
 from ...video.regions.region import EMPTY, Rect, rect_common
 from ...video.track import Track
 from ..matte.edge import smoothstep
 from ..picture.square import HeadMatte
 from .alignment import mapped_rect, pixel_map
 from .camera_path import STRIDE, CameraPath
+from .fill import fill_smoothly
 from .plate import Plate
 from .reach import reach_rect
 from .samples import BACKGROUND, HEAD, Samples

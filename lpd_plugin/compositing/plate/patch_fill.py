@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...video.fill import fill_smoothly
+from .fill import fill_smoothly
 
 RADIUS = 3  # of a patch, pixels of the working picture
 LONGEST = 144  # of the working picture, pixels

@@ -8,12 +8,12 @@ import av
 import numpy as np
 import torch
 
-from ...video.fill import fill_smoothly
 from ...video.regions.region import Rect, rect_common
 from ...video.track import CropBox, Track
 from ..matte.edge import region_weight, shift_edge
 from ..picture.look import look_at, person_around
 from ..picture.square import MATTE_SIDE, HeadMatte
+from .fill import fill_smoothly
 from .patch_fill import patch_fill
 from .reach import lost_near, reach_box, reaching_mattes
 
