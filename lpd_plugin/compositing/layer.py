@@ -23,6 +23,7 @@ from .scene import Ground, Scene
 from .seamless import met
 
 COARSE = 4  # pixels a side that are one pixel of what is measured
+ROWS = 32  # of weights worked on together
 
 
 class Paint:
@@ -189,14 +190,25 @@ def lay_over(
     matte = refine_matte(drawn.matte, edge)
     # Beyond the square the matte's border repeats: where the new head is cut off there, the old one's hair goes on.
     # Where the region fades out, the footage itself comes back, not its background: both parts fade alike.
-    front, behind = matte * _allowed(scene, ground, box, edge), np.subtract(1, matte)
-    behind *= ground.removal
-    alpha = front + behind if blend != "straight" else np.add(front, behind, out=behind)
+    alpha, front = _weights(matte, _allowed(scene, ground, box, edge), ground.removal)
     shown = Shown(ground.rect, alpha, front, Paint(scene, drawn, box, ground.rect, number))
     if blend != "straight":
-        under = over(ground.background, read_region(scene.picture, ground.rect), behind / np.maximum(1 - front, 1e-6))
+        share = (alpha - front) / np.maximum(1 - front, 1e-6)
+        under = over(ground.background, read_region(scene.picture, ground.rect), share)
         shown.paint.met = met(drawn.on(ground.rect), under, front, blend)
     return Layer(rect, shown)
+
+
+def _weights(matte: np.ndarray, allowed: np.ndarray, removal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Alpha, and the head's part of it: the head where it is allowed, and what is removed behind it."""
+    alpha, front = np.empty_like(matte), np.empty_like(matte)
+    for top in range(0, len(matte), ROWS):  # what is worked on stays in the processor's cache
+        rows = slice(top, top + ROWS)
+        np.multiply(matte[rows], allowed[rows], out=front[rows])
+        behind = np.subtract(1, matte[rows], out=alpha[rows])
+        behind *= removal[rows]
+        behind += front[rows]
+    return alpha, front
 
 
 def _changed(scene: Scene, head: Head, box: CropBox, edge: EdgeOptions, rect: Rect) -> Rect:

@@ -282,8 +282,7 @@ def scenes_of(
 def _scene(
     look: Look, picture: av.VideoFrame, matte: np.ndarray, plate: Plate | None, index: int, edge: EdgeOptions
 ) -> Scene:
-    removed = cv2.GaussianBlur(grown_matte(matte, REPLACED * MATTE_SIDE), (0, 0), REPLACED * MATTE_SIDE / 2)
-    removed = np.clip((removed - FAINT) / (1 - FAINT), 0, 1)
+    removed = _removed(matte)
     neck = neck_of(square_part(matte))
     if edge.region == "head":
         square_part(removed)[...] *= 1 - shoulders_of(square_part(matte), neck)
@@ -294,6 +293,15 @@ def _scene(
     around = drawn_small(clear, reach_box(look.box), look.rect, small_size((look.rect.height, look.rect.width)))
     known = None if around.mean() < 0.005 else clear
     return Scene(look, rect, picture, matte, neck, removed, known, plate, index, edge)
+
+
+def _removed(matte: np.ndarray) -> np.ndarray:
+    """(WIDE_SIDE, WIDE_SIDE): what of a frame is replaced. So soft that half as many pixels a side tell all of it."""
+    half = cv2.resize(matte, (WIDE_SIDE // 2, WIDE_SIDE // 2), interpolation=cv2.INTER_AREA)
+    reach = REPLACED * MATTE_SIDE / 2
+    soft = cv2.GaussianBlur(grown_matte(half, reach), (0, 0), reach / 2)
+    soft = np.clip((soft - FAINT) / (1 - FAINT), 0, 1)
+    return cv2.resize(soft, (WIDE_SIDE, WIDE_SIDE), interpolation=cv2.INTER_LINEAR)
 
 
 def _changing(look: Look, grown: np.ndarray, size: tuple[int, int]) -> Rect:
