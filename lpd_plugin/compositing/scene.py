@@ -20,7 +20,7 @@ from .matte.neck import Neck, neck_of, shoulders_of
 from .matte.original import OriginalMattes
 from .matte.refine import refined
 from .picture.look import Look, look_at
-from .picture.own_grid import Grid, OwnCodes, luma_codes, own_changes, places_of, taken, to_codes
+from .picture.own_grid import OwnCodes, alike, by_number, luma_codes, own_changes, places_of, taken, to_codes
 from .picture.parts import but_the_middle, close_border, on_grid, only_inside
 from .picture.square import MATTE_SIDE, HeadMatte, drawn_extent, drawn_small, grown_matte
 from .plate.fill import fill_smoothly, push_pull, small_size
@@ -114,13 +114,15 @@ class Scene:
         kept = self.plate.own_codes(self.index, components, size) if self._plated and not self.plate.moving else None
         if self.clear is None or kept is None:
             return None
-        (small, grid), spreads = self._small_correction, []
-        planes = cv2.split(cv2.transform(small, to_codes(components)[:, :3]))
-        for part, plane, place in zip(components.parts, planes, places_of(components, rect, size)):
-            spreads.append(Spread(plane[None], Span(*Grid.of(part).span(grid)), place))
+        small, grid = self._small_correction
+        planes, whole = cv2.split(cv2.transform(small, to_codes(components)[:, :3])), places_of(components, rect, size)
+        spreads = [
+            (numbers, Spread(np.stack([planes[n] for n in numbers]), Span(*samples.span(grid)), whole[numbers[0]]))
+            for samples, numbers in alike(components).items()
+        ]
 
         def codes(piece: Rect, places: list[Rect]) -> list[np.ndarray]:
-            drawn = [spread.part(place)[0] for spread, place in zip(spreads, places)]
+            drawn = by_number((numbers, spread.part(places[numbers[0]])) for numbers, spread in spreads)
             for values, samples, place, wanted in zip(drawn, kept[1], kept[0], places):
                 values += taken(samples, place, wanted)
             noise = self.plate.noise(luma_codes(drawn, components), self.index, piece)

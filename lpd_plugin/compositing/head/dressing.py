@@ -23,7 +23,7 @@ from ..matte.edge import smoothstep
 from ..matte.stable_heads import StableHeads
 from ..matte.steady_track import steadied
 from ..picture.look import frames_at, look_at, person_mattes
-from ..picture.own_grid import Grid, Noise, OwnCodes, places_of, to_codes
+from ..picture.own_grid import Noise, OwnCodes, alike, by_number, places_of, to_codes
 from ..picture.square import HeadMatte
 from ..plate.fill import push_pull
 from ..timeline import Timeline
@@ -218,17 +218,13 @@ class Drawn:
         if small is None:
             return None
         planes, places = cv2.split(cv2.transform(small, to_codes(components))), places_of(components, self.rect, size)
-        groups: dict[Grid, list[int]] = {}
-        for number, part in enumerate(components.parts):
-            groups.setdefault(Grid.of(part), []).append(number)
         drawn = []
-        for grid, numbers in groups.items():
-            span = Span(*grid.span(self.box))
+        for samples, numbers in alike(components).items():
+            span = Span(*samples.span(self.box))
             drawn.append((numbers, Enlarged(fitted([planes[n] for n in numbers], span), span, places[numbers[0]])))
 
         def codes(piece: Rect, cells: list[Rect]) -> list[np.ndarray]:
-            parts = {n: plane for numbers, one in drawn for n, plane in zip(numbers, one.part(cells[numbers[0]]))}
-            return [parts[number] for number in range(len(cells))]
+            return by_number((numbers, one.part(cells[numbers[0]])) for numbers, one in drawn)
 
         return codes
 

@@ -284,6 +284,7 @@ class Weights:
         return result
 
 
+@lru_cache(maxsize=24)  # of one frame, and of all of a head that keeps still
 def _spline_weights(size: int, side: float, offset: float, count: int) -> Weights:
     """Of a spline with `size` coefficients over `side` pixels, for `count` pixels from the `offset`th on."""
     place = np.minimum(np.maximum((np.arange(count) + 0.5 + offset) * (size / side) - 0.5, -1), size)
@@ -292,6 +293,7 @@ def _spline_weights(size: int, side: float, offset: float, count: int) -> Weight
     return Weights(source, _spline(place[:, None] - source), size)
 
 
+@lru_cache(maxsize=24)
 def linear_weights(size: int, side: float, offset: float, count: int) -> Weights:
     """Of `size` samples over `side` pixels, for `count` pixels from the `offset`th on, interpolated linearly."""
     place = np.minimum(np.maximum((np.arange(count) + 0.5 + offset) * (size / side) - 0.5, 0), size - 1)

@@ -6,7 +6,7 @@ beginning: chroma at its own resolution, and nothing is turned into RGB and back
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import av
@@ -122,6 +122,20 @@ def _lay(layer: OwnLayer, piece: Rect, rect: Rect, components: Components, size,
 def places_of(components: Components, rect: Rect, size: tuple[int, int]) -> list[Rect]:
     """Of every component the samples that colour pixels of `rect` only."""
     return [Grid.of(part).cells(rect, size) for part in components.parts]
+
+
+def alike(components: Components) -> dict[Grid, list[int]]:
+    """The numbers of the components that share a grid, which are drawn together."""
+    groups: dict[Grid, list[int]] = {}
+    for number, part in enumerate(components.parts):
+        groups.setdefault(Grid.of(part), []).append(number)
+    return groups
+
+
+def by_number(drawn: Iterable[tuple[list[int], np.ndarray]]) -> list[np.ndarray]:
+    """Planes (C, height, width) of components that were drawn together, each with its numbers, in the components' order."""
+    planes = {number: plane for numbers, some in drawn for number, plane in zip(numbers, some)}
+    return [planes[number] for number in range(len(planes))]
 
 
 def to_codes(components: Components) -> np.ndarray:
