@@ -296,6 +296,17 @@ def test_a_change_outside_the_region_is_found_down_to_one_code():
     assert change_outside(before, after, rect) == 1
 
 
+@pytest.mark.parametrize("row", (2, 20, 45))
+def test_a_change_outside_that_stays_is_found_within_four_frames(row):
+    before = noise_picture("yuv420p", 64, 48)
+    rect, after = Rect(11, 9, 41, 33), copy_picture(before)
+    plane_views(after)[0][row, 60] ^= 8
+    table = measured(8)
+    for index in range(8):
+        table.check_outside(index, before, after, rect)
+    assert sorted(table.column("outside_change")) == [0] * 6 + [8] * 2
+
+
 def test_the_table_is_written_as_a_line_a_frame_whole_or_not_at_all(tmp_path):
     report = CompositeReport(40)
     report.table = measured(40, order=range(1, 40), spoiled=23, level=0.6)

@@ -61,8 +61,8 @@ class Scene:
     """A frame's surroundings of a head made ready for any head; what they look like is worked out where it is asked for.
 
     look: the square alone. rect: all that may change, the square or, where hair reaches beyond it, more.
-    matte: the original person's (WIDE_SIDE, WIDE_SIDE), on the square's reach; neck: where it ends. removed, clear
-    (WIDE_SIDE, WIDE_SIDE): what of it is replaced, and where surely nobody is; clear None: nowhere.
+    matte: the original person's (WIDE_SIDE, WIDE_SIDE), on the square's reach; neck: where it ends. removed (WIDE_SIDE,
+    WIDE_SIDE): what of it is replaced; clear, half as many pixels a side: where surely nobody is, None: nowhere.
     """
 
     look: Look
@@ -284,22 +284,21 @@ def scenes_of(
 def _scene(
     look: Look, picture: av.VideoFrame, matte: np.ndarray, plate: Plate | None, index: int, edge: EdgeOptions
 ) -> Scene:
-    removed = _removed(matte)
-    neck = neck_of(square_part(matte))
+    half = cv2.resize(matte, (WIDE_SIDE // 2, WIDE_SIDE // 2), interpolation=cv2.INTER_AREA)
+    removed, neck = _removed(half), neck_of(square_part(matte))
     if edge.region == "head":
         square_part(removed)[...] *= 1 - shoulders_of(square_part(matte), neck)
     rect = _changing(look, removed, (picture.width, picture.height)) if goes_beyond(matte) else look.rect
-    somebody = (matte >= 0.1).astype(np.uint8)
-    clear = cv2.distanceTransform(1 - somebody, cv2.DIST_L2, cv2.DIST_MASK_5) > CLEAR * MATTE_SIDE
+    somebody = (half >= 0.1).astype(np.uint8)
+    clear = cv2.distanceTransform(1 - somebody, cv2.DIST_L2, cv2.DIST_MASK_5) > CLEAR * MATTE_SIDE / 2
     clear = clear.astype(np.float32)
     around = drawn_small(clear, reach_box(look.box), look.rect, small_size((look.rect.height, look.rect.width)))
     known = None if around.mean() < 0.005 else clear
     return Scene(look, rect, picture, matte, neck, removed, known, plate, index, edge)
 
 
-def _removed(matte: np.ndarray) -> np.ndarray:
-    """(WIDE_SIDE, WIDE_SIDE): what of a frame is replaced. So soft that half as many pixels a side tell all of it."""
-    half = cv2.resize(matte, (WIDE_SIDE // 2, WIDE_SIDE // 2), interpolation=cv2.INTER_AREA)
+def _removed(half: np.ndarray) -> np.ndarray:
+    """(WIDE_SIDE, WIDE_SIDE): what of a frame is replaced, so soft that the matte at half its side tells all of it."""
     reach = REPLACED * MATTE_SIDE / 2
     soft = cv2.GaussianBlur(grown_matte(half, reach), (0, 0), reach / 2)
     soft = np.clip((soft - FAINT) / (1 - FAINT), 0, 1)
