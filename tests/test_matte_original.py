@@ -6,11 +6,16 @@ import pytest
 from composite_media import fixed_track
 
 from lpd_plugin.compositing.matte import original
+from lpd_plugin.compositing.matte.edge import EdgeOptions
 from lpd_plugin.compositing.matte.original import EVERY, OriginalMattes
 from lpd_plugin.compositing.picture.look import look_at
 from lpd_plugin.compositing.plate.reach import reaching_mattes
+from lpd_plugin.compositing.scene import scenes_of
 from lpd_plugin.video.file_clip import FileClip
+from lpd_plugin.video.open import open_clip
+from lpd_plugin.video.regions.region import Rect
 from lpd_plugin.video.regions.square import read_small_luma
+from lpd_plugin.video.tracking.tracker import track_head
 from lpd_plugin.video.track import CropBox
 from lpd_plugin.weights.files import load_matte
 
@@ -106,3 +111,14 @@ def test_without_a_network_it_is_a_typical_outline(talking):
     (first, second) = OriginalMattes(clip, track, None).of(frames_of(clip, track, 0, 2))
     assert np.array_equal(first, second) and first.max() == 1
     assert original.EVERY > 1
+
+
+@pytest.mark.parametrize("region", ("head", "person"))
+def test_a_new_head_that_brings_shoulders_leaves_the_old_ones_where_it_does_not_cover_them(astronaut, region):
+    clip = open_clip(astronaut)
+    track, picture = track_head(clip), next(clip.frames()).picture
+    (scene,) = scenes_of([(0, picture, track.box(0))], None, load_matte(), EdgeOptions(region=region))
+    ground = scene.on(scene.rect)
+    collar, face = (part.slices(scene.rect) for part in (Rect(128, 160, 168, 205), Rect(200, 90, 240, 150)))
+    assert ground.removal[collar].mean() < 0.15
+    assert ground.removal[face].min() > 0.9

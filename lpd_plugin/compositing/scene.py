@@ -286,7 +286,7 @@ def _scene(
 ) -> Scene:
     half = cv2.resize(matte, (WIDE_SIDE // 2, WIDE_SIDE // 2), interpolation=cv2.INTER_AREA)
     removed, neck = _removed(half), neck_of(square_part(matte))
-    if edge.region == "head":
+    if edge.region != "square":  # the new head may bring shoulders along, which lie over the old ones
         square_part(removed)[...] *= 1 - shoulders_of(square_part(matte), neck)
     rect = _changing(look, removed, (picture.width, picture.height)) if goes_beyond(matte) else look.rect
     somebody = (half >= 0.1).astype(np.uint8)
