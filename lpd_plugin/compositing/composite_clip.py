@@ -105,7 +105,7 @@ class CompositeClip(Clip):
         return part
 
     def fingerprint(self) -> str:
-        made = hashlib.sha256(b"composite 3")
+        made = hashlib.sha256(b"composite 4")
         parts = [self.footage, *(p for p in (self.heads, self.plate) if p is not None)]
         for part in parts:
             made.update(part.fingerprint().encode())
