@@ -90,6 +90,11 @@ class Encoding:
         for option, value in hdr_options(fmt.codec, self._info.metadata).items():
             given = fmt.options.get(option)
             stream.options[option] = f"{given}:{value}" if given else value
+        if threads and fmt.codec == "libx264":
+            # A thread that looks ahead sees more or fewer pictures at the end of a segment, by who comes first: bits must not
+            # depend on that where they are to be the same again.
+            given = stream.options.get("x264-params")
+            stream.options["x264-params"] = f"{given}:sync-lookahead=0" if given else "sync-lookahead=0"
         context = stream.codec_context
         context.time_base = stream.time_base = self._time_base
         context.sample_aspect_ratio = self._info.sample_aspect_ratio
