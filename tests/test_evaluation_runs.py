@@ -132,8 +132,8 @@ def test_a_subject_that_gives_back_its_driver_is_perfect_in_every_measure(pack):
     person = open_people(pack, "val").read("man")
     masks = (MASK[None].repeat(5, 0) * 255).astype(np.uint8)
     own = person.clips[1].frames
-    scattered = Moments("man", "b", np.arange(5), own[:5], masks)
-    moments = [scattered, Moments("man", "b", np.arange(6, 11), own[6:11], masks, run=True)]
+    scattered = Moments("man", "b", np.arange(5), own[:5], masks, own)
+    moments = [scattered, Moments("man", "b", np.arange(6, 11), own[6:11], masks, own, run=True)]
     heads = Mirror().heads(np.concatenate([one.frames for one in moments]))
     unit = reenacted(SELF, moments, Mirror(), heads, own[:1], scattered, Judges(CoarseLandmarker(), CoarseRecogniser()))
     assert len(unit.frames) == 5 and len(unit.runs) == 1
@@ -234,7 +234,7 @@ def test_a_head_that_is_not_drawn_is_an_empty_picture(copies, pack):
 def test_the_copy_is_the_given_picture_nearest_in_pose(pack):
     frames = open_people(pack, "val").read("man").clips[0].frames
     performer = Subject(COPY, COPY, "compact").performer(frames[[0, 5, 10]])
-    heads = list(performer.heads(performer.read(frames[[10, 0]])))
+    heads = list(performer.heads(performer.read(frames[[10, 0]], frames)))
     for head, k in zip(heads, (10, 0), strict=True):
         assert np.array_equal((head.rgb * 255).round().astype(np.uint8), frames[k])
 
@@ -246,7 +246,7 @@ def test_adapting_says_its_steps_and_draws_another_head(pack, monkeypatch):
     drawn = []
     for kind in (META_LEARNED, ADAPTED):
         performer = Subject(kind, kind, "compact").performer(given)
-        drawn += list(performer.heads(performer.read(driving)))
+        drawn += list(performer.heads(performer.read(driving, person.clips[1].frames)))
     assert performer.about == {"adaptation steps": 2}
     assert np.abs(drawn[0].rgb - drawn[1].rgb).max() > 1e-3
 

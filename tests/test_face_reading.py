@@ -200,6 +200,24 @@ def test_a_chin_that_bending_made_longer_is_no_opener_mouth(carphone, astronaut)
     assert np.allclose(gained[:, LIPS], 0.1) and np.allclose(gained[:, NAMES.index("pitch")], 0.1)
 
 
+def test_an_opening_mouth_is_one_number_told_twice_the_sum_of_lips_jaw_and_lips_forward(carphone, astronaut):
+    store, random = two_persons(carphone, astronaut), np.random.default_rng(1)
+    points = turned(*random.uniform(-0.1, 0.1, (3, store.count)))
+    opened = random.uniform(0, 0.05, store.count)
+    points[:, [5, 6, 7, 8, 9, 10, 11, 65, 66, 67, 56, 57, 58], 1] += opened[:, None]  # the jaw goes down with the lower lip
+    faces = MeasuredFaces(store, FaceMarks(points, np.zeros(store.count)))
+    apart = (faces.values - faces.centre) / faces.spread
+    told = faces.standard(faces.values)
+    lips, jaw, forward = (NAMES.index(name) for name in ("lips apart", "jaw down", "lips forward"))
+    assert np.allclose(told[:, lips], told[:, jaw]) and np.corrcoef(told[:, lips], opened)[0, 1] > 0.95
+    assert np.corrcoef(told[:, lips], apart[:, [lips, jaw, forward]].sum(1))[0, 1] == pytest.approx(1)
+    others = [k for k in range(len(NAMES)) if k not in (lips, jaw)]
+    assert np.array_equal(told[:, others], apart[:, others])
+    both = np.concatenate((faces.values, without_usual(faces.measured_mirrored, faces.persons)))
+    assert faces.standard(both).std(0)[[lips, jaw]] == pytest.approx(1, abs=1e-3)  # as every other number
+    assert np.array_equal(MeasuredFaces(store, faces.marks, faces).standard(faces.values), told)  # held-out faces, measured alike
+
+
 def test_points_lie_where_the_bent_and_turned_view_shows_them():
     dots = np.random.default_rng(4).uniform(-0.5, 0.5, (1, 3, 2))
     side, bends = 256, torch.randn(1, 2, 5, 5, generator=torch.Generator().manual_seed(0)) * 0.04

@@ -13,6 +13,7 @@ from .people import FilmedClip, Person
 
 LEAST_FRAMES = 6  # fewer cannot be parted into what is given and what is tested
 THUMBNAIL = 24  # pixels
+AROUND = 32  # frames of a driver's clip beside those that drive
 A_CLIP = 8  # frames at least of a driver's clip, so that motion within it can be told
 MIDDLE = 0.75  # share of the crop's side that holds the face
 
@@ -21,7 +22,8 @@ MIDDLE = 0.75  # share of the crop's side that holds the face
 class Moments:
     """Some frames of one clip that drive: rows (M,) in the clip, ascending; run: they follow each other without a gap.
 
-    frames (M, 256, 256, 3) and masks (M, 256, 256), uint8: what the driver really looked like.
+    frames (M, 256, 256, 3) and masks (M, 256, 256), uint8: what the driver really looked like. around (N, 256, 256, 3): up to
+    AROUND frames from all over that clip, which a performer may look at, too, since performances are whole clips.
     """
 
     driver: str
@@ -29,6 +31,7 @@ class Moments:
     rows: np.ndarray
     frames: np.ndarray
     masks: np.ndarray
+    around: np.ndarray
     run: bool = False
 
     def __len__(self) -> int:
@@ -110,7 +113,8 @@ def thumbnails(frames: np.ndarray) -> np.ndarray:
 
 
 def _moments(driver: str, clip: FilmedClip, rows: np.ndarray, run: bool = False) -> Moments:
-    return Moments(driver, clip.name, rows, clip.frames[rows], clip.masks[rows], run)
+    around = clip.frames[spread(0, len(clip), AROUND)]
+    return Moments(driver, clip.name, rows, clip.frames[rows], clip.masks[rows], around, run)
 
 
 def _run(driver: str, clip: FilmedClip, start: int, stop: int, length: int) -> Moments:

@@ -22,11 +22,13 @@ from ..reenactment.heads import Head
 from ..reenactment.identity import Identity, encode_identity
 from ..reenactment.mattes import crop_mattes
 from ..reenactment.pose import Pose
+from ..reenactment.rest import rest_of
 from ..weights.files import load_discriminator, load_matte, load_model, weights_info
 from .people import SIDE
 
 COPY, META_LEARNED, ADAPTED = "copy nearest", "meta-learned", "adapted"
 MICRO_BATCH = 16
+_RESTS: dict[tuple[str, bytes], np.ndarray] = {}  # a few hundred bytes each: of the clips of one evaluation
 GREY = 0.5  # what stands behind every head that is judged
 
 
@@ -44,8 +46,9 @@ class Performer(ABC):
     about: dict  # what should stand beside its results
 
     @abstractmethod
-    def read(self, frames: np.ndarray) -> np.ndarray:
-        """What it takes from driving frames (M, S, S, 3) uint8, M >= 1: (M, D) float32."""
+    def read(self, frames: np.ndarray, around: np.ndarray) -> np.ndarray:
+        """What it takes from driving frames (M, S, S, 3) uint8, M >= 1: (M, D) float32. around: (N, S, S, 3), from all over the
+        clip that they are of."""
 
     @abstractmethod
     def heads(self, readings: np.ndarray) -> Iterator[Head | None]:
@@ -105,8 +108,8 @@ class _Generated(Performer):
         record = identity.about.get("adaptation", {})
         self.about = {"adaptation steps": record["steps"]} if "steps" in record else {}
 
-    def read(self, frames: np.ndarray) -> np.ndarray:
-        return read_in_parts(self.model, frames)
+    def read(self, frames: np.ndarray, around: np.ndarray) -> np.ndarray:
+        return read_performance(self.model, frames, around)
 
     def heads(self, readings: np.ndarray) -> Iterator[Head | None]:
         times, seen = np.arange(len(readings)) / 25, np.isfinite(readings).all(1)
@@ -123,8 +126,8 @@ class _NearestPicture(Performer):
         self.descriptors = self._numbers(read_in_parts(model, given))
         self.about = {}
 
-    def read(self, frames: np.ndarray) -> np.ndarray:
-        return read_in_parts(self.model, frames)
+    def read(self, frames: np.ndarray, around: np.ndarray) -> np.ndarray:
+        return read_performance(self.model, frames, around)
 
     def heads(self, readings: np.ndarray) -> Iterator[Head | None]:
         for numbers in self._numbers(readings):
@@ -143,6 +146,14 @@ class _NearestPicture(Performer):
 def read_in_parts(model, frames: np.ndarray) -> np.ndarray:
     """`encode_crops` of any number of frames."""
     return np.concatenate([encode_crops(model, frames[k : k + MICRO_BATCH]) for k in range(0, len(frames), MICRO_BATCH)])
+
+
+def read_performance(model, frames: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """Frames (M, S, S, 3) of a clip as a performance is read; the frames `around` (N, S, S, 3) tell the driver's mouth at rest."""
+    key = (model.digest, hashlib.sha256(around.tobytes()).digest())
+    if key not in _RESTS:  # everybody is driven by the same clips
+        _RESTS[key] = rest_of(model, read_in_parts(model, around))
+    return read_in_parts(model, frames) - _RESTS[key]
 
 
 def shown(head: Head | None) -> Shown:

@@ -49,8 +49,8 @@ class DoWork:
         given, _ = given_pictures(person, self.settings.pictures)
         performer = work.subject.performer(given, self.device, progress)
         moments = {protocol: self.moments(protocol, person) for protocol, _ in work.todo}
-        everything = [one.frames for many in moments.values() for one in many]
-        heads = performer.heads(np.concatenate([performer.read(frames) for frames in everything]))
+        everything = [one for many in moments.values() for one in many]
+        heads = performer.heads(np.concatenate([performer.read(one.frames, one.around) for one in everything]))
         truth = own_moments(person, self.settings.tested, self.settings.run)[0]
         for protocol, fingerprint in work.todo:
             unit = reenacted(protocol, moments[protocol], performer, heads, given, truth, judges)

@@ -11,7 +11,7 @@ from ..networks.face_reader import FACE_VIEW, HELD
 from .augmentation import PoseAugmentation, swapped_backgrounds
 from .data.store import Heads
 from .face_marks import FaceMarks
-from .face_measures import USUAL, mean_shape, measures, without_usual
+from .face_measures import OPENING, USUAL, mean_shape, measures, shared_opening, without_usual
 from .painter_pairs import coarsened
 
 CANDIDATES = 3  # frames of which the one with the most unusual expression is taken, in half of the draws
@@ -39,11 +39,12 @@ class MeasuredFaces:
         self.usual, self.usual_mirrored = values - self.values, other - mirrored
         everything = np.concatenate((self.values, mirrored))
         self.centre, self.spread = (known.centre, known.spread) if known else (everything.mean(0), everything.std(0) + 1e-6)
+        self.opening = known.opening if known else float(((everything - self.centre) / self.spread)[:, OPENING].sum(1).std()) + 1e-6
         self.unusual = np.abs(self.standard(self.values)[:, HELD:]).mean(1)
 
     def standard(self, values: np.ndarray) -> np.ndarray:
-        """Measures with mean 0 and spread 1 over the training faces."""
-        return (values - self.centre) / self.spread
+        """Measures with mean 0 and spread 1 over the training faces, those of an opening mouth shared."""
+        return shared_opening((values - self.centre) / self.spread, self.opening)
 
     def rows(self, count: int, random: np.random.Generator) -> np.ndarray:
         """(count,) rows: persons evenly, unusual expressions more often."""

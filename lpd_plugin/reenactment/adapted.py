@@ -16,6 +16,7 @@ from ..networks.model import ReenactmentModel
 from ..progress import Progress
 from ..weights.files import load_likeness
 from .identity import Identity, encode_identity, require_same_weights
+from .response import response_of
 
 
 def adapt_identity(
@@ -42,7 +43,8 @@ def adapt_identity(
         "curve": adapted.curve.as_rows(),
     }  # fmt: skip
     about = {**identity.about, "adaptation": record}
-    return replace(identity, embedding=adapted.embedding, adapted=adapted.changed, about=about)
+    own = replace(identity, embedding=adapted.embedding, adapted=adapted.changed, about=about)
+    return replace(own, response=response_of(own, model))
 
 
 def with_pictures(identity: Identity, crops: np.ndarray, model: ReenactmentModel) -> Identity:

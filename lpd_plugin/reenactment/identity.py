@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from ..weights.files import OWN_IDENTITY, file_digest, load_matte
 from ..weights.residency import at_work
 from ..whole_files import write_tensors
 from .mattes import crop_mattes
+from .response import Response, response_of
 
 
 ADAPTED_PARTS = ("generator.", "painter.")
@@ -29,7 +30,8 @@ class Identity:
     embedding (identity_size,) float32; pictures (K, S, S, 3) uint8 RGB head crops; mattes (K, S, S) uint8, of the heads in
     them, where the weights have a painter, else (0, S, S); adapted: changed parameters of generator or painter by their names
     in the model (half precision), empty without adaptation; weights: digest of the model file;
-    about: how it was made.
+    about: how it was made; response: how far the painted mouth opens when
+    asked to.
     """
 
     embedding: torch.Tensor
@@ -39,6 +41,7 @@ class Identity:
     weights_name: str = "compact"
     adapted: dict[str, torch.Tensor] = field(default_factory=dict)
     about: dict = field(default_factory=dict)
+    response: Response = Response()
 
     def save(self, path: str | os.PathLike) -> None:
         """Write one safetensors file (custom suffix .lpd.safetensors), whole or not at all."""
@@ -47,6 +50,7 @@ class Identity:
         tensors |= {f"adapted.{k}": v for k, v in self.adapted.items()}
         metadata = {
             "kind": "identity", "weights": self.weights, "weights_name": self.weights_name, "about": json.dumps(self.about),
+            "response": json.dumps(asdict(self.response)),
         }  # fmt: skip
         write_tensors(path, tensors, metadata)
 
@@ -71,7 +75,7 @@ class Identity:
         adapted = {k if k.startswith(ADAPTED_PARTS) else f"generator.{k}": v for k, v in adapted.items()}
         return cls(
             tensors["embedding"], tensors["pictures"].numpy(), tensors["mattes"].numpy(), metadata["weights"], metadata["weights_name"],
-            adapted, json.loads(metadata["about"]),
+            adapted, json.loads(metadata["about"]), Response(**json.loads(metadata.get("response", "{}"))),
         )  # fmt: skip
 
 
@@ -101,4 +105,5 @@ def encode_identity(model: ReenactmentModel, crops: np.ndarray, weights_name: st
     if model.painter is not None:
         mattes = crop_mattes(load_matte(device=str(device)), crops)
     about = {"pictures": len(crops)}
-    return Identity(embedding.cpu().clone(), np.asarray(crops), mattes, model.digest, weights_name, about=about)
+    identity = Identity(embedding.cpu().clone(), np.asarray(crops), mattes, model.digest, weights_name, about=about)
+    return replace(identity, response=response_of(identity, model))

@@ -35,7 +35,7 @@ class Painting:
         if not len(identity.pictures) or len(identity.mattes) != len(identity.pictures):
             raise BadInput("The identity holds no pictures to paint from; make it again from footage of the person.")
         self.model, self.generator, self.painter = model, generator, painter or model.painter
-        self.motion_by = motion_by
+        self.motion_by, self.response = motion_by, identity.response
         self.pictures, self.mattes = torch.from_numpy(identity.pictures), torch.from_numpy(identity.mattes)
         device = model.generator.constant.device
         embedding = identity.embedding.to(device)
@@ -57,12 +57,13 @@ class Painting:
     def painted(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
         """The person's pictures, moved and averaged by their shares, veils and all: (B, 4, S, S), premultiplied."""
         drawn, shares = self.drawn(identity, poses), self._shares(poses)
+        asked = self._faces(self.response.asking(poses, self.model))  # pictures are still chosen by what is wanted
         moments, rows = shares.nonzero(as_tuple=True)
         together = 1 if poses.device.type == "cpu" else AT_ONCE  # alone, a picture's layers stay in a core's cache
         side = self.model.configuration.image_size
         painted = torch.zeros(len(poses), 4, side, side, device=poses.device)
         for moment, row in zip(moments.split(together), rows.split(together)):
-            faces = torch.cat((self._faces(poses)[moment], self._faces(self.descriptors)[row]), 1)
+            faces = torch.cat((asked[moment], self._faces(self.descriptors)[row]), 1)
             moved, _ = self.painter(drawn[moment], self.drawings[row], self.references(row), faces, self.motion_by)
             painted.index_add_(0, moment, moved.float() * shares[moment, row][:, None, None, None])
         return painted

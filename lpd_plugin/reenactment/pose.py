@@ -18,6 +18,7 @@ from ..whole_files import written_whole
 from .crops import batches, encode_crops, head_crops, reading_ahead
 from .heads import END_POLICIES
 from .performance.parts import DescriptorParts, parts_of
+from .rest import rest_of
 
 MAX_BRIDGED = 1.0  # seconds without a head that interpolation may bridge
 
@@ -129,7 +130,8 @@ def folded(times: np.ndarray, duration: float, last: float, policy: str) -> tupl
 
 
 def encode_pose(model: ReenactmentModel, clip: Clip, track: Track, progress: Progress | None = None) -> Pose:
-    """The pose descriptors of a tracked driving clip, streamed in micro-batches.
+    """The pose descriptors of a tracked driving clip, streamed in micro-batches, less how the driver's mouth is at rest
+    (rest.py).
 
     Present is where the head is tracked and what drives sees a face in it. Raises `BadInput` if that is nowhere, or what
     the weights' pose descriptor needs is missing.
@@ -153,6 +155,7 @@ def encode_pose(model: ReenactmentModel, clip: Clip, track: Track, progress: Pro
     if not present.any():
         source = model.configuration.pose_source
         raise BadInput(f"The pose descriptor '{source}' sees no face in {clip.describe()}; choose another driving clip.")
+    descriptors[present] -= rest_of(model, descriptors[present])
     duration, parts = _duration(clip, track), parts_of(model)
     return Pose(track.times.copy(), descriptors, present, duration, model.digest, parts=parts)
 
