@@ -14,7 +14,7 @@ from evaluation_people import MASK, CoarseLandmarker, CoarseRecogniser, Mirror, 
 from lpd_plugin.cli.main import main
 from lpd_plugin.errors import BadInput, Cancelled
 from lpd_plugin.evaluation import subjects as subjects_module
-from lpd_plugin.evaluation.choice import Moments
+from lpd_plugin.evaluation.choice import Moments, driving_moments
 from lpd_plugin.evaluation.evaluate import REPORT, RESULTS, TABLE, Evaluation, Plan, evaluate
 from lpd_plugin.evaluation.judges.base import Judges
 from lpd_plugin.evaluation.judges.registry import found_judges
@@ -28,6 +28,9 @@ from lpd_plugin.evaluation.subjects import ADAPTED, COPY, META_LEARNED, Subject,
 from lpd_plugin.evaluation.work import DoWork
 from lpd_plugin.learning.adaptation.config import AdaptationConfig
 from lpd_plugin.progress import Progress
+from lpd_plugin.reenactment.crops import encode_crops
+from lpd_plugin.reenactment.rest import rest_of
+from lpd_plugin.weights.files import load_model
 
 SMALL = Settings(pictures=3, tested=5, run=4, drivers=1, frames=6, described=12)
 FILES = (RESULTS, TABLE, REPORT)
@@ -237,6 +240,16 @@ def test_the_copy_is_the_given_picture_nearest_in_pose(pack):
     heads = list(performer.heads(performer.read(frames[[10, 0]], frames)))
     for head, k in zip(heads, (10, 0), strict=True):
         assert np.array_equal((head.rgb * 255).round().astype(np.uint8), frames[k])
+
+
+def test_a_driver_is_read_as_the_product_reads_a_performance_less_how_the_mouth_is_at_rest_in_all_of_the_clip(pack):
+    frames = open_people(pack, "val").read("man").clips[0].frames
+    performer, model = Subject(META_LEARNED, META_LEARNED, "compact").performer(frames[:2]), load_model("compact")
+    plain, rest = encode_crops(model, frames[3:5]), rest_of(model, encode_crops(model, frames))
+    assert np.abs(rest).max() > 0.02
+    assert np.abs(performer.read(frames[3:5], frames) - (plain - rest)).max() < 1e-4
+    (moments,) = driving_moments(open_people(pack, "val").read("man"), 3, 0)[:1]
+    assert np.array_equal(moments.around, open_people(pack, "val").read("man").clips[0].frames)  # all of a short clip
 
 
 def test_adapting_says_its_steps_and_draws_another_head(pack, monkeypatch):
