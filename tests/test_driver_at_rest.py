@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from lpd_plugin.networks.configurations import configuration
-from lpd_plugin.networks.face_reader import NAMES
+from lpd_plugin.networks.face_reader import OPENED
 from lpd_plugin.networks.model import ReenactmentModel
 from lpd_plugin.reenactment.crops import encode_crops, head_crops
 from lpd_plugin.reenactment.pose import encode_pose
-from lpd_plugin.reenactment.rest import NUMBERS, USUAL, rest_of
+from lpd_plugin.reenactment.rest import USUAL, rest_of
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.tracking.tracker import track_head
 from lpd_plugin.weights.files import load_model
@@ -32,7 +32,7 @@ def talk(model):
 
 
 def mouth(model) -> list[int]:
-    return [model.configuration.pose_size + NAMES.index(name) for name in NUMBERS]
+    return model.columns_of(OPENED)
 
 
 def test_somebody_whose_mouth_is_usual_at_rest_keeps_every_number(model, talk):

@@ -157,9 +157,11 @@ def test_the_points_that_are_read_off_lie_on_the_face_and_move_with_it(man):
 
 
 def test_the_embedded_reader_sees_the_two_moments_at_which_the_man_opens_his_mouth(read, man):
-    lips = np.concatenate([read(part) for part in np.array_split(man, 15)])[:, LIPS]
+    numbers = np.concatenate([read(part) for part in np.array_split(man, 15)])
+    lips = numbers[:, LIPS]
     assert lips[[60, 110]].min() > 2.5 and lips[[0, 30, 119]].max() < 0.6
     assert 0.6 < lips[80] < 2.0  # half open
+    assert np.corrcoef(lips, numbers[:, NAMES.index("jaw down")])[0, 1] > 0.999  # one opening, told twice
 
 
 def test_a_reader_stopped_and_resumed_learns_the_same(carphone, astronaut, tmp_path):

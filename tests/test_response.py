@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from lpd_plugin.learning.adaptation.config import AdaptationConfig
-from lpd_plugin.networks.face_reader import NAMES
+from lpd_plugin.networks.face_reader import OPENED
 from lpd_plugin.reenactment.adapted import adapt_identity
 from lpd_plugin.reenactment.crops import encode_crops
 from lpd_plugin.reenactment.generate import GeneratedHeads
 from lpd_plugin.reenactment.identity import Identity, encode_identity
+from lpd_plugin.reenactment.painting import Painting
 from lpd_plugin.reenactment.pose import Pose
-from lpd_plugin.reenactment.response import OPENING, Response, response_of
+from lpd_plugin.reenactment.response import Response, response_of
 from lpd_plugin.video.crop import crop_square
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.track import CropBox
@@ -36,7 +37,7 @@ def closed(carphone, model) -> Identity:
 
 
 def mouth(model) -> list[int]:
-    return [model.configuration.pose_size + NAMES.index(name) for name in OPENING]
+    return model.columns_of(OPENED)
 
 
 def opened(identity: Identity, model, poses: np.ndarray) -> np.ndarray:
@@ -72,6 +73,14 @@ def test_who_was_only_seen_with_a_closed_mouth_opens_it_about_as_far_as_asked(mo
     as_asked, as_wanted = opened(replace(closed, response=Response()), model, poses), opened(closed, model, poses)
     before, after = (np.polyfit(wanted, read, 1)[0] for read in (as_asked, as_wanted))
     assert before < 0.9 and abs(after - 1) < 0.6 * abs(before - 1)
+
+
+def test_pictures_are_still_chosen_by_what_is_wanted(model, closed):
+    answers = Painting(replace(closed, response=Response(-0.5, 0.6)), model, model.generator)
+    chosen, seen = answers._shares, []
+    answers._shares = lambda poses: seen.append(poses) or chosen(poses)
+    answers.painted(closed.embedding[None], model.pose_bank[:1].float())
+    assert torch.equal(seen[0], model.pose_bank[:1].float())
 
 
 def test_a_saved_identity_keeps_its_response_and_one_saved_before_there_was_any_has_none(closed, tmp_path):

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 
 from ..networks.face_pose import FITTED, Held, fit_held, rough_shape
-from ..networks.face_reader import HELD, NAMES
+from ..networks.face_reader import HELD, NAMES, OPENED
 
 # How much of a person's usual value is taken out of each expression: a closed mouth is closed for everybody, a wide
 # mouth may be a smile or how somebody looks.
 USUAL = np.array([0.0, 0.7, 0.6, 0.7, 0.3, 0.8, 0.8, 0.5])
 # Three noisy measures of an opening mouth. Their sum agrees better with what others say of it than each of them, so the numbers
 # that open a painted mouth are taught the sum; how far lips are pushed forward stays on its own, too.
-OPENING = [NAMES.index(name) for name in ("lips apart", "jaw down", "lips forward")]
-SHARED = [NAMES.index(name) for name in ("lips apart", "jaw down")]
+SHARED = [NAMES.index(name) for name in OPENED]
+OPENING = [*SHARED, NAMES.index("lips forward")]
 
 
 def mean_shape(marks: np.ndarray, rounds: int = 15) -> np.ndarray:

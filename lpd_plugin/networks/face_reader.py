@@ -20,6 +20,7 @@ NAMES = (
 )  # fmt: skip
 HELD = 6  # the first so many numbers say how the head is held, the rest what the face does
 SEEN = ("lips apart", "jaw down", "lips forward")  # read off the picture itself: lips a little apart lie where closed ones do
+OPENED = ("lips apart", "jaw down")  # both say how far the mouth is open (learning/face_measures.py)
 ODD = ("x", "roll", "yaw", "gaze")  # what is the other way round in a mirror
 LEAST_MAP_WIDTH = 48
 OWN_SCALE = 5.0  # what a face has beyond the mean one, in numbers of the size that layers like

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from .configurations import LATENT, Configuration
 from .encoders import GivenDescriptor, IdentityEncoder, PoseEncoder
+from .face_reader import NAMES
 from .generator import Generator
 from .painter import Painter
 
@@ -46,6 +48,15 @@ class ReenactmentModel(nn.Module):
         if self.own_identity is not None:
             return self.own_identity.to(pictures.device)
         return self.identity_encoder(pictures[None])[0]
+
+    @property
+    def reads_faces(self) -> bool:
+        """Whether pose descriptors end in the face reader's numbers, `face_reader.NAMES`."""
+        return self.configuration.pose_source == LATENT and self.configuration.face_size == len(NAMES)
+
+    def columns_of(self, names: Sequence[str]) -> list[int]:
+        """Where some of the face reader's numbers stand in a pose descriptor; see `reads_faces`."""
+        return [self.configuration.pose_size + NAMES.index(name) for name in names]
 
     def _load_from_state_dict(self, state_dict, prefix, *arguments):
         bank = state_dict.get(prefix + "pose_bank")

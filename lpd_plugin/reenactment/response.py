@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..networks.face_reader import NAMES
+from ..networks.face_reader import OPENED
 from ..networks.model import ReenactmentModel
 from ..weights.residency import at_work
 
 if TYPE_CHECKING:
     from .identity import Identity
 
-OPENING = ("lips apart", "jaw down")
 ASKED = 24  # poses of the weights' bank, from the most closed mouth to the most open one
 LEAST_SLOPE = 0.5  # a mouth that hardly follows is not asked for more than twice as much
 # Spreads that a pose is changed by at most: further, lips that no picture shows apart are drawn out like a tongue, though the
@@ -40,7 +39,7 @@ class Response:
         """Pose descriptors (B, descriptor_size) that are answered as these should be."""
         if self == Response():
             return poses
-        columns, asked = _columns(model), poses.clone()
+        columns, asked = model.columns_of(OPENED), poses.clone()
         needed = (poses[:, columns] - self.offset) / max(self.slope, LEAST_SLOPE)
         asked[:, columns] += (needed - poses[:, columns]).clamp(-FARTHEST, FARTHEST)
         return asked
@@ -52,11 +51,11 @@ def response_of(identity: Identity, model: ReenactmentModel) -> Response:
     hardly a bank of poses, and for identities without pictures."""
     from .generate import drawing_for  # which needs identities, and they this
 
-    if model.painter is None or model.configuration.face_size != len(NAMES) or len(model.pose_bank) < ASKED or not len(identity.pictures):
+    if model.painter is None or not model.reads_faces or len(model.pose_bank) < ASKED or not len(identity.pictures):
         return Response()
     at_work(model)
     bank = model.pose_bank.float()
-    columns = _columns(model)
+    columns = model.columns_of(OPENED)
     order = bank[:, columns].mean(1).argsort()
     rows = order[torch.from_numpy(np.linspace(0, len(order) - 1, ASKED).round().astype(int)).to(order.device)]
     poses = bank[rows]
@@ -68,7 +67,3 @@ def response_of(identity: Identity, model: ReenactmentModel) -> Response:
     asked, answer = (both[:, columns].double().mean(1).cpu().numpy() for both in (poses, torch.cat(read)))
     slope, offset = np.polyfit(asked, answer, 1)
     return Response(round(float(offset), 4), round(float(slope), 4))
-
-
-def _columns(model: ReenactmentModel) -> list[int]:
-    return [model.configuration.pose_size + NAMES.index(name) for name in OPENING]

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..networks.configurations import LATENT
-from ..networks.face_reader import NAMES
+from ..networks.face_reader import OPENED
 from ..networks.model import ReenactmentModel
 
-NUMBERS = ("lips apart", "jaw down")
 MOST_CLOSED = 0.05  # quantile over a clip's frames that counts as rest
 USUAL = 1 / 6  # quantile of the weights' bank of poses that is as closed as people usually are at rest (the median over training people)
 TAKEN = 0.5  # share of the difference: the rest of it may be a mouth that is open all the time
@@ -21,16 +19,16 @@ FARTHEST = 1.5  # spreads that are taken out at most
 
 
 def rest_of(model: ReenactmentModel, descriptors: np.ndarray) -> np.ndarray:
-    """What a driver's mouth at rest adds to pose descriptors, (D,) float32: of the NUMBERS, how far the quantile MOST_CLOSED of
+    """What a driver's mouth at rest adds to pose descriptors, (D,) float32: of the numbers OPENED, how far the quantile MOST_CLOSED of
     `descriptors` (N, D) lies from what is usual, in part; 0 for all others, and for weights that read no faces.
 
     Rows with NaN, in which no face was seen, do not count.
     """
     rest = np.zeros(model.configuration.descriptor_size, np.float32)
     seen = descriptors[np.isfinite(descriptors).all(1)]
-    if model.configuration.pose_source != LATENT or model.configuration.face_size != len(NAMES) or not len(seen) or not len(model.pose_bank):
+    if not model.reads_faces or not len(seen) or not len(model.pose_bank):
         return rest
-    columns = [model.configuration.pose_size + NAMES.index(name) for name in NUMBERS]
+    columns = model.columns_of(OPENED)
     usual = np.quantile(model.pose_bank[:, columns].float().cpu().numpy(), USUAL, axis=0)
     apart = np.quantile(seen[:, columns], MOST_CLOSED, axis=0) - usual
     rest[columns] = np.clip(TAKEN * len(seen) / (len(seen) + FEW) * apart, -FARTHEST, FARTHEST)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...networks.configurations import LATENT
 from ...networks.face_reader import HELD, NAMES
 from ...networks.model import ReenactmentModel
 
@@ -76,7 +75,7 @@ def parts_of(model: ReenactmentModel) -> DescriptorParts | None:
     """The parts of the descriptors that drive `model`; None for weights without a face reader, or without a bank of
     poses that is large enough to tell them apart."""
     known, bank = model.configuration, model.pose_bank.double().cpu().numpy()
-    if known.pose_source != LATENT or known.face_size != len(NAMES) or len(bank) < LEAST_BANK * len(NAMES):
+    if not model.reads_faces or len(bank) < LEAST_BANK * len(NAMES):
         return None
     latent, face = np.split(bank - bank.mean(0), [known.pose_size], axis=1)
     ridge = RIDGE * len(bank) * np.eye(len(NAMES))
