@@ -13,7 +13,7 @@ from lpd_plugin.networks.face_reader import OPENED
 from lpd_plugin.reenactment.adapted import adapt_identity
 from lpd_plugin.reenactment.crops import encode_crops
 from lpd_plugin.reenactment.generate import GeneratedHeads
-from lpd_plugin.reenactment.identity import Identity, encode_identity
+from lpd_plugin.reenactment.identity import RESPONSE, Identity, encode_identity
 from lpd_plugin.reenactment.painting import Painting
 from lpd_plugin.reenactment.pose import Pose
 from lpd_plugin.reenactment.response import Response, response_of
@@ -90,7 +90,7 @@ def test_a_saved_identity_keeps_its_response_and_one_saved_before_there_was_any_
     from safetensors.torch import load_file, save_file
 
     with safe_open(tmp_path / "man.lpd.safetensors", "pt") as file:
-        metadata = {k: v for k, v in file.metadata().items() if k != "response"}
+        metadata = {k: v for k, v in file.metadata().items() if k != RESPONSE}
     save_file(load_file(tmp_path / "man.lpd.safetensors"), tmp_path / "before.lpd.safetensors", metadata)
     assert Identity.load(tmp_path / "before.lpd.safetensors").response == Response()
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .configurations import Configuration
-from .face_reader import FaceReader, face_view, mirrored
+from .face_reader import FACE_VIEW, FaceReader, face_view, mirrored
 from .mobilenet import MobileNetV2
 from .plain_encoder import PlainEncoder
 from .resnext import ResNeXt50
@@ -76,7 +76,15 @@ class PoseEncoder(_Encoder):
     def read_face(self, pictures: torch.Tensor) -> torch.Tensor:
         """How the head is held and what the face does, as numbers that mean the same for everybody:
         (B, 3, S, S) RGB in [0, 1] -> (B, face_size), standardised over training faces."""
-        return self.face(face_view(pictures, self.size or pictures.shape[-1]))
+        return self.face(self._face_view(pictures))
+
+    def face_points(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Where the 68 points of faces are, in 300-W's order: (B, 3, S, S) RGB in [0, 1] -> (B, 68, 2), x and y in half sides from
+        the middle of the picture."""
+        return FACE_VIEW * self.face.looked(self._face_view(pictures))[1]
+
+    def _face_view(self, pictures: torch.Tensor) -> torch.Tensor:
+        return face_view(pictures, self.size or pictures.shape[-1])
 
 
 class GivenDescriptor(nn.Module):

@@ -3,8 +3,9 @@
 What a small generator draws has the right pose and outline and little detail; a picture of the person has all the detail
 in another pose. Both poses are drawn by the same generator for the same identity, so the motion between the two drawings
 is the motion that the reference has to make. Found coarse to fine, as X2Face (Wiles et al. 2018) and first order motion
-models (Siarohin et al. 2019) warp a source. What no reference shows is not invented: layers that did, taught by 66 people,
-laid a dark average of them over everybody's outline (docs/weights.md).
+models (Siarohin et al. 2019) warp a source. What no reference shows is not invented here: layers that did, taught by 66 people,
+laid a dark average of them over everybody's outline (docs/weights.md). Only the inside of a mouth is, by geometry
+(reenactment/mouth.py).
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ from .mattes import crop_mattes
 from .response import Response, response_of
 
 
+# In files; renamed when heads are painted otherwise, since what an older file says of them is true no more.
+RESPONSE = "response of parted lips"
 ADAPTED_PARTS = ("generator.", "painter.")
 
 
@@ -50,7 +52,7 @@ class Identity:
         tensors |= {f"adapted.{k}": v for k, v in self.adapted.items()}
         metadata = {
             "kind": "identity", "weights": self.weights, "weights_name": self.weights_name, "about": json.dumps(self.about),
-            "response": json.dumps(asdict(self.response)),
+            RESPONSE: json.dumps(asdict(self.response)),
         }  # fmt: skip
         write_tensors(path, tensors, metadata)
 
@@ -75,7 +77,7 @@ class Identity:
         adapted = {k if k.startswith(ADAPTED_PARTS) else f"generator.{k}": v for k, v in adapted.items()}
         return cls(
             tensors["embedding"], tensors["pictures"].numpy(), tensors["mattes"].numpy(), metadata["weights"], metadata["weights_name"],
-            adapted, json.loads(metadata["about"]), Response(**json.loads(metadata.get("response", "{}"))),
+            adapted, json.loads(metadata["about"]), Response(**json.loads(metadata.get(RESPONSE, "{}"))),
         )  # fmt: skip
 
 

@@ -8,15 +8,20 @@ import numpy as np
 import torch
 
 from ..errors import BadInput
+from ..networks.face_reader import NAMES, OPENED
 from ..networks.model import ReenactmentModel
 from ..networks.painter import Painter, resized
 from .engines import AT_ONCE
 from .identity import Identity
+from .mouth import mouths_of, with_parted_lips
 from .outline import one_outline
 
 SHARED_BY = 3  # pictures that a moment is painted from, at most
 UNSEEN = 0.03  # a share below which a picture is not worth painting from
 SAME_POSE = 0.05  # mean squared distance, in spreads of the bank: pictures nearer than that are as good as each other
+# How much each number that is read counts in how near a picture is to a pose, where that is not 1: what moving pixels makes least
+# well, lids that close and an inside of the mouth, has to be there already (docs/weights.md).
+COUNTS = {"eyes open": 5.0, "mouth width": 2.0, "corners up": 2.0} | {name: 4.0 for name in OPENED}
 MICRO_BATCH = 8
 
 
@@ -43,9 +48,12 @@ class Painting:
             pictures = [part.to(device).permute(0, 3, 1, 2).float() / 255 for part in self.pictures.split(MICRO_BATCH)]
             self.descriptors = torch.cat([model.pose_encoder(part) for part in pictures])
             parts = self.descriptors.split(MICRO_BATCH)
+            self.mouths = mouths_of(torch.cat(pictures), torch.cat([model.pose_encoder.face_points(part) for part in pictures]))
             self.drawings = torch.cat([self.drawn(embedding.expand(len(part), -1), part) for part in parts])
         bank = model.pose_bank
-        self.spread = bank.std(0) + 1e-3 if len(bank) > 1 else torch.ones_like(self.descriptors[0])
+        spread = bank.std(0) + 1e-3 if len(bank) > 1 else torch.ones_like(self.descriptors[0])
+        counts = torch.tensor([COUNTS.get(name, 1.0) for name in NAMES], device=device)
+        self.counts = counts / self._faces(spread[None])[0].square()
 
     def __call__(self, identity: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """identity (B, identity_size), poses (B, descriptor_size) -> rgb (B, 3, S, S), straight; mask (B, 1, S, S): one outline."""
@@ -64,8 +72,10 @@ class Painting:
         painted = torch.zeros(len(poses), 4, side, side, device=poses.device)
         for moment, row in zip(moments.split(together), rows.split(together)):
             faces = torch.cat((asked[moment], self._faces(self.descriptors)[row]), 1)
-            moved, _ = self.painter(drawn[moment], self.drawings[row], self.references(row), faces, self.motion_by)
-            painted.index_add_(0, moment, moved.float() * shares[moment, row][:, None, None, None])
+            reference = self.references(row)
+            moved, motion = self.painter(drawn[moment], self.drawings[row], reference, faces, self.motion_by)
+            moved = with_parted_lips(moved.float(), reference, motion.float(), self.mouths[row])
+            painted.index_add_(0, moment, moved * shares[moment, row][:, None, None, None])
         return painted
 
     def drawn(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
@@ -76,7 +86,7 @@ class Painting:
     def _shares(self, poses: torch.Tensor) -> torch.Tensor:
         """How much of each pose is painted from each picture, (B, K): the nearest few, fading so that none pops in or out."""
         apart = self._faces(poses)[:, None] - self._faces(self.descriptors)[None]
-        distance = (apart / self._faces(self.spread[None])[0]).square().mean(2)
+        distance = (apart.square() * self.counts).mean(2)
         near, rows = distance.topk(min(SHARED_BY + 1, distance.shape[1]), dim=1, largest=False)
         weights = ((near[:, :1] + SAME_POSE) / (near + SAME_POSE)).square()  # relative: however far apart pictures lie
         if weights.shape[1] > SHARED_BY:  # a picture enters with the weight 0 when it is as near as the one it replaces
