@@ -13,7 +13,16 @@ from lpd_plugin.networks.face_reader import OPENED
 from lpd_plugin.networks.painter import moved_by
 from lpd_plugin.reenactment import painting as painting_module
 from lpd_plugin.reenactment.identity import encode_identity
-from lpd_plugin.reenactment.mouth import DARK, LOWER_INNER, LOWER_OUTER, UPPER_INNER, UPPER_OUTER, mouths_of, with_parted_lips
+from lpd_plugin.reenactment.mouth import (
+    DARK,
+    LOWER_INNER,
+    LOWER_OUTER,
+    UPPER_INNER,
+    UPPER_OUTER,
+    Mouths,
+    mouths_of,
+    with_parted_lips,
+)
 from lpd_plugin.reenactment.painting import Painting
 from lpd_plugin.reenactment.response import Response
 from lpd_plugin.video.crop import crop_square
@@ -49,6 +58,10 @@ def drawn_face(gap: float) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.cat((picture, torch.ones(1, SIDE, SIDE)))[None], points
 
 
+def drawn_mouths(reference: torch.Tensor, points: torch.Tensor, missed: float = 0.05) -> Mouths:
+    return mouths_of(reference[:, :3], points, torch.full((1, 68), missed))
+
+
 def opening(drawn_out: float, gap: float, turn: float = 0.0) -> torch.Tensor:
     """The motion of a mouth that is drawn out so many times, and of a chin that follows; the face above it stays. All turned."""
     axis = ((torch.arange(SIDE) + 0.5) / SIDE * 2 - 1).double()
@@ -78,7 +91,7 @@ def count(pixels: np.ndarray, colour: tuple[float, ...]) -> int:
 def test_closed_lips_keep_their_thickness_and_the_rest_of_the_opening_is_dark(drawn_out, x):
     reference, points = drawn_face(gap=0)
     motion = opening(drawn_out, gap=0)
-    parted = with_parted_lips(moved_by(reference, motion), reference, motion, mouths_of(reference[:, :3], points))
+    parted = with_parted_lips(moved_by(reference, motion), reference, motion, drawn_mouths(reference, points))
     lips = 2 * LIP * (1 - (x / HALF_WIDTH) ** 2)
     pixels, dark = column(parted, x), tuple(DARK * c for c in LIPS)
     assert abs(count(pixels, LIPS) - lips) <= 4  # their inner edges are soft
@@ -90,7 +103,7 @@ def test_teeth_stay_with_their_lip_and_are_not_drawn_out():
     reference, points = drawn_face(gap=8)
     motion = opening(3.0, gap=8)
     before = moved_by(reference, motion)
-    pixels = column(with_parted_lips(before, reference, motion, mouths_of(reference[:, :3], points)))
+    pixels = column(with_parted_lips(before, reference, motion, drawn_mouths(reference, points)))
     assert abs(count(column(before), TEETH) - 24) <= 2
     assert abs(count(pixels, TEETH) - 8) <= 3
     assert count(pixels[: SIDE // 2], TEETH) >= 2 and count(pixels[SIDE // 2 :], TEETH) >= 2
@@ -99,7 +112,7 @@ def test_teeth_stay_with_their_lip_and_are_not_drawn_out():
 def test_a_little_more_of_an_open_mouth_is_the_pictures_own_inside():
     reference, points = drawn_face(gap=16)
     motion = opening(1.1, gap=16)
-    pixels = column(with_parted_lips(moved_by(reference, motion), reference, motion, mouths_of(reference[:, :3], points)))
+    pixels = column(with_parted_lips(moved_by(reference, motion), reference, motion, drawn_mouths(reference, points)))
     assert count(pixels, tuple(DARK * c for c in LIPS)) == 0
     assert abs(count(pixels, TEETH) - (1.1 * 36 - 20)) <= 2
 
@@ -109,12 +122,24 @@ def test_a_mouth_that_does_not_open_further_stays_as_it_was_moved(drawn_out):
     reference, points = drawn_face(gap=6)
     motion = opening(drawn_out, gap=6)
     moved = moved_by(reference, motion)
-    assert torch.allclose(with_parted_lips(moved, reference, motion, mouths_of(reference[:, :3], points)), moved, atol=0.02)
+    assert torch.allclose(with_parted_lips(moved, reference, motion, drawn_mouths(reference, points)), moved, atol=0.02)
+
+
+def test_a_mouth_behind_a_hand_is_no_mouth_to_open():
+    """Where points are guessed, dark would be painted on whatever is in front of the mouth."""
+    reference, points = drawn_face(gap=0)
+    motion = opening(3.0, gap=0)
+    moved = moved_by(reference, motion)
+    mouths = [drawn_mouths(reference, points, missed) for missed in (0.09, 0.1, 0.12)]
+    sure, half, guessed = (with_parted_lips(moved, reference, motion, one) for one in mouths)
+    assert torch.equal(guessed, moved)
+    assert (sure - moved).abs().max() > 0.3
+    assert torch.allclose(half, (sure + moved) / 2, atol=1e-3)
 
 
 def test_a_tilted_head_opens_its_mouth_as_an_upright_one():
     reference, points = drawn_face(gap=0)
-    mouths = mouths_of(reference[:, :3], points)
+    mouths = drawn_mouths(reference, points)
     upright, tilted = (opening(2.5, 0, turn) for turn in (0.0, 0.5))
     straight = with_parted_lips(moved_by(reference, upright), reference, upright, mouths)
     askew = with_parted_lips(moved_by(reference, tilted), reference, tilted, mouths)
@@ -127,7 +152,7 @@ def test_a_tilted_head_opens_its_mouth_as_an_upright_one():
 
 def test_an_inside_grows_without_a_jump():
     reference, points = drawn_face(gap=1)
-    mouths = mouths_of(reference[:, :3], points)
+    mouths = drawn_mouths(reference, points)
     motions = [opening(drawn_out, gap=1) for drawn_out in np.linspace(0.9, 2.5, 81)]
     sums = torch.stack([with_parted_lips(moved_by(reference, m), reference, m, mouths).sum((1, 2, 3)) for m in motions])
     steps = sums.diff(dim=0).abs()
@@ -153,7 +178,7 @@ def test_a_man_who_was_filmed_with_his_mouth_closed_opens_it(closed, monkeypatch
         """How much of a line across the lips, from edge to edge, is darker than half of the brightest on it."""
         with torch.inference_mode():
             rgb, _ = painting(identity.embedding[None], pose)
-            points = model.pose_encoder.face_points(rgb)[0]
+            points = model.pose_encoder.face_points(rgb)[0][0]
             line = torch.lerp(points[51], points[57], torch.linspace(0, 1, 60)[:, None])
             seen = F.grid_sample(rgb, line[None, None], align_corners=False)[0, :, 0].mean(0)
         return float((seen < seen.max() / 2).float().mean())

@@ -78,10 +78,11 @@ class PoseEncoder(_Encoder):
         (B, 3, S, S) RGB in [0, 1] -> (B, face_size), standardised over training faces."""
         return self.face(self._face_view(pictures))
 
-    def face_points(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Where the 68 points of faces are, in 300-W's order: (B, 3, S, S) RGB in [0, 1] -> (B, 68, 2), x and y in half sides from
-        the middle of the picture."""
-        return FACE_VIEW * self.face.looked(self._face_view(pictures))[1]
+    def face_points(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The 68 points of faces, in 300-W's order: (B, 3, S, S) RGB in [0, 1] -> (B, 68, 2), x and y in half sides from the middle
+        of the picture, and by how much each may be missed (B, 68): the root of its map's spread, in half sides."""
+        _, points, spread = self.face.looked(self._face_view(pictures))
+        return FACE_VIEW * points, FACE_VIEW * spread.sqrt()
 
     def _face_view(self, pictures: torch.Tensor) -> torch.Tensor:
         return face_view(pictures, self.size or pictures.shape[-1])

@@ -22,6 +22,8 @@ STEPS = 16  # of finding where places go; each leaves some 0.7 of the error wher
 SHOWN, HIDDEN = 1.25, 2.0  # times its height: an inside that is drawn out by less is all the picture's; by more, its middle is dark
 DARK = 0.28  # of the lips' colour
 SOFT = 1.5  # pixels in which an inside begins
+# Half sides by which its points may be missed: mouths that are seen lie below the first, behind hands or from the side, above.
+SURE, GUESSED = 0.09, 0.11
 BEGINS = 2.0  # pixels between the lips, from which on all of this counts fully
 
 
@@ -30,19 +32,22 @@ class Mouths:
     """Of some pictures, K: the edges of their lips and what belongs to them, in half sides from the middle.
 
     edges (K, 4, COLUMNS, 2): outer edge of the upper lip, inner ones of both, outer edge of the lower lip, each from left to right
-    and at the same places along the mouth; nose (K, 2, 2); colour (K, 3): of the lips, in [0, 1].
+    and at the same places along the mouth; nose (K, 2, 2); colour (K, 3): of the lips, in [0, 1]; seen (K,), in [0, 1]:
+    how surely the mouth is there.
     """
 
     edges: torch.Tensor
     nose: torch.Tensor
     colour: torch.Tensor
+    seen: torch.Tensor
 
     def __getitem__(self, rows: torch.Tensor) -> "Mouths":
-        return Mouths(self.edges[rows], self.nose[rows], self.colour[rows])
+        return Mouths(self.edges[rows], self.nose[rows], self.colour[rows], self.seen[rows])
 
 
-def mouths_of(pictures: torch.Tensor, points: torch.Tensor) -> Mouths:
-    """Pictures (K, 3, S, S) in [0, 1] and the points of their faces (K, 68, 2), in half sides from the middle."""
+def mouths_of(pictures: torch.Tensor, points: torch.Tensor, missed: torch.Tensor) -> Mouths:
+    """Pictures (K, 3, S, S) in [0, 1], the points of their faces (K, 68, 2), in half sides from the middle, and by how much each
+    may be missed (K, 68)."""
     left, right = points[:, 48], points[:, 54]
     frame = _Frame.between(left, right)
     along = torch.linspace(0, 1, COLUMNS, device=points.device) * (right - left).norm(dim=1, keepdim=True)
@@ -54,7 +59,8 @@ def mouths_of(pictures: torch.Tensor, points: torch.Tensor) -> Mouths:
     edges = frame.outside(torch.stack((along[:, None].expand_as(heights), heights), 3).flatten(1, 2)).unflatten(1, (4, COLUMNS))
     lips = torch.cat(((edges[:, 0] + edges[:, 1]) / 2, (edges[:, 2] + edges[:, 3]) / 2), 1)
     colour = F.grid_sample(pictures, lips[:, None], padding_mode="border", align_corners=False)[:, :, 0].median(2).values
-    return Mouths(edges, points[:, NOSE], colour)
+    seen = ((GUESSED - missed[:, 48:].mean(1)) / (GUESSED - SURE)).clamp(0, 1)
+    return Mouths(edges, points[:, NOSE], colour, seen)
 
 
 def with_parted_lips(moved: torch.Tensor, reference: torch.Tensor, motion: torch.Tensor, mouths: Mouths) -> torch.Tensor:
@@ -75,7 +81,7 @@ def with_parted_lips(moved: torch.Tensor, reference: torch.Tensor, motion: torch
     dark = torch.cat((DARK * mouths.colour, torch.ones_like(mouths.colour[:, :1])), 1)[..., None]
     picture = torch.lerp(picture, dark * picture[:, 3:], inside[:, None])
     parted, before = moved.clone(), moved[:, :, rows, columns]
-    shape = before.shape[2:]
+    shape, counts = before.shape[2:], counts * mouths.seen[:, None]
     parted[:, :, rows, columns] = torch.lerp(before, picture.unflatten(2, shape), counts[:, None].unflatten(2, shape))
     return parted
 

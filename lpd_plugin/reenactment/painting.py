@@ -48,7 +48,7 @@ class Painting:
             pictures = [part.to(device).permute(0, 3, 1, 2).float() / 255 for part in self.pictures.split(MICRO_BATCH)]
             self.descriptors = torch.cat([model.pose_encoder(part) for part in pictures])
             parts = self.descriptors.split(MICRO_BATCH)
-            self.mouths = mouths_of(torch.cat(pictures), torch.cat([model.pose_encoder.face_points(part) for part in pictures]))
+            self.mouths = mouths_of(torch.cat(pictures), *map(torch.cat, zip(*map(model.pose_encoder.face_points, pictures))))
             self.drawings = torch.cat([self.drawn(embedding.expand(len(part), -1), part) for part in parts])
         bank = model.pose_bank
         spread = bank.std(0) + 1e-3 if len(bank) > 1 else torch.ones_like(self.descriptors[0])
