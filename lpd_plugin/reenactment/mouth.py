@@ -21,7 +21,8 @@ COLUMNS = 33  # places along a mouth
 STEPS = 16  # of finding where places go; each leaves some 0.7 of the error where lips are drawn out most
 SHOWN, HIDDEN = 1.25, 2.0  # times its height: an inside that is drawn out by less is all the picture's; by more, its middle is dark
 DARK = 0.28  # of the lips' colour
-SOFT = 1.5  # pixels in which an inside begins
+SOFT, DEEP = 1.5, 6.0  # pixels in which an inside begins, and in which it gets all dark
+RIM = 0.7  # how dark it is where it has begun
 # Half sides by which its points may be missed: mouths that are seen lie below the first, behind hands or from the side, above.
 SURE, GUESSED = 0.09, 0.11
 BEGINS = 2.0  # pixels between the lips, from which on all of this counts fully
@@ -116,7 +117,8 @@ def _looks(
     look = torch.lerp(stretched, kept, drawn_out)
     look = torch.where(into < 0, upper + down / scale, torch.where(out < 0, end - (height - down) / scale, look))
 
-    inside = drawn_out * ((into.minimum(out) - gap / 2) / (SOFT * pixel)).clamp(0, 1)
+    deep = (into.minimum(out) - gap / 2) / pixel
+    inside = drawn_out * (RIM * (deep / SOFT).clamp(0, 1) + (1 - RIM) * (deep / DEEP).clamp(0, 1))
     within = (y >= above) & (y <= below) & (x >= 0) & (x <= lines[0][:, -1:, 0])
     counts = within * ((height - (end - upper) * scale) / (BEGINS * pixel)).clamp(0, 1)
     return then.outside(torch.stack((along, look), 2)), inside, counts
