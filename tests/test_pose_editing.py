@@ -159,7 +159,10 @@ def test_descriptors_that_nobody_can_read_have_one_amount_for_everything():
 
 def test_the_jaw_in_generated_pictures_opens_further_with_every_step_of_the_slider(man, model):
     pose, identity = man
-    rows = np.argsort(pose.parts.amount("jaw", pose.descriptors))[-40::5]
+    # Of the moments that are still, twice as strong, no more open than anybody the weights learned from: further, nothing is promised.
+    widest = float(model.pose_bank[:, model.columns_of(["jaw down"])].max())
+    twice = amplified(pose, 2.0).descriptors[:, model.columns_of(["jaw down"])][:, 0]
+    rows = np.argsort(np.where(twice <= widest, pose.parts.amount("jaw", pose.descriptors), -np.inf))[-40::5]
     jaws, turns = [], []
     for amount in (0.0, 0.5, 1.0, 1.5, 2.0):
         face = shown(identity, at_rows(amplified(pose, amount), rows), model)
