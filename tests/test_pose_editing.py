@@ -159,7 +159,7 @@ def test_descriptors_that_nobody_can_read_have_one_amount_for_everything():
 
 def test_the_jaw_in_generated_pictures_opens_further_with_every_step_of_the_slider(man, model):
     pose, identity = man
-    # Of the moments that are still, twice as strong, no more open than anybody the weights learned from: further, nothing is promised.
+    # Of the moments that are still, doubled, no more open than anybody the weights learned from: further, nothing is promised.
     widest = float(model.pose_bank[:, model.columns_of(["jaw down"])].max())
     twice = amplified(pose, 2.0).descriptors[:, model.columns_of(["jaw down"])][:, 0]
     rows = np.argsort(np.where(twice <= widest, pose.parts.amount("jaw", pose.descriptors), -np.inf))[-40::5]
