@@ -17,7 +17,7 @@ from lpd_plugin.learning.losses.painting import point_loss
 from lpd_plugin.learning.painter_pairs import displaced
 from lpd_plugin.learning.painter_training import PainterConfig, PainterTraining
 from lpd_plugin.networks.configurations import configuration
-from lpd_plugin.networks.face_reader import NAMES, OPENED
+from lpd_plugin.networks.face_reader import NAMES
 from lpd_plugin.networks.model import ReenactmentModel, at_size
 from lpd_plugin.networks.painter import Painter, moved_by
 from lpd_plugin.reenactment.identity import encode_identity
@@ -203,36 +203,6 @@ def test_a_portrait_tilts_its_head_and_opens_its_mouth_when_the_driver_does(astr
     wanted = poses[:, model.configuration.pose_size :].numpy()
     for name in ("roll", "lips apart"):
         assert np.corrcoef(shown[:, NAMES.index(name)], wanted[:, NAMES.index(name)])[0, 1] > 0.7, name
-
-
-def test_what_is_painted_changes_without_a_jump_from_one_picture_to_the_next(man):
-    model = load_model()
-    identity = encode_identity(model, man)
-    painting = Painting(identity, model, model.generator)
-    steps = torch.linspace(0, 1, 41)[:, None]
-    way = torch.lerp(painting.descriptors[:1], painting.descriptors[3:4], steps)
-    shares = painting._shares(way)
-    assert torch.allclose(shares.sum(1), torch.ones(len(way)))
-    assert shares[0].argmax() == 0 and shares[-1].argmax() == 3
-    assert shares.diff(dim=0).abs().max() < 0.25
-
-
-@pytest.mark.parametrize("name", ["eyes open", *OPENED])
-def test_a_picture_with_the_wanted_lids_and_mouth_is_painted_from_rather_than_one_with_the_wanted_turn(man, name):
-    """Moving pixels turns a head, but closes no eyes and shows no inside of a mouth."""
-    model = load_model()
-    identity = encode_identity(model, man[:2])
-    painting = Painting(identity, model, model.generator)
-    spread, pose = model.pose_bank.std(0), painting.descriptors[:1].clone()
-    turn, kept = model.columns_of(["yaw"]), model.columns_of([name])
-    painting.descriptors = pose.repeat(2, 1)
-    painting.descriptors[0, turn] += 1.5 * spread[turn]
-    painting.descriptors[1, kept] += 1.1 * spread[kept]
-    shares = painting._shares(pose)[0]
-    assert shares[0] > shares[1]
-    painting.descriptors[0, turn] += 2.5 * spread[turn]
-    shares = painting._shares(pose)[0]
-    assert shares[0] < shares[1], "a head that is turned far is worse than lids and lips that are not quite as wanted"
 
 
 def veil(mattes: torch.Tensor) -> float:

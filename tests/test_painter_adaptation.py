@@ -13,10 +13,13 @@ from lpd_plugin.learning.adaptation.adapt import adapt, adaptation_run
 from lpd_plugin.learning.adaptation.config import AdaptationConfig
 from lpd_plugin.learning.losses.painting import followed_loss, roughness, shift
 from lpd_plugin.learning.adaptation.painter import PainterAdaptation
+from lpd_plugin.networks.face_reader import OPENED
+from lpd_plugin.networks.painter import moved_by
 from lpd_plugin.reenactment.crops import head_crops
 from lpd_plugin.reenactment.generate import GeneratedHeads, drawing_for
 from lpd_plugin.reenactment.identity import Identity, encode_identity
 from lpd_plugin.reenactment.pose import Pose
+from lpd_plugin.reenactment.response import Response
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.tracking.tracker import track_head
 from lpd_plugin.weights.files import load_likeness, load_matte, load_model
@@ -77,6 +80,21 @@ def test_what_the_face_reader_always_misreads_of_a_person_is_not_learned_and_wha
     assert (read - driving).mean(0).abs().max() > 0.2, "nothing is misread"
     assert (run.foreign_wanted - read).mean(0).abs().max() < 0.05  # bytes are rounded
     assert torch.allclose(run.foreign_wanted - run.foreign_wanted[:1], driving - driving[:1], atol=1e-4)
+
+
+def test_what_is_learned_from_is_what_a_render_shows_mouths_and_all(man):
+    """Of one picture: lips that part in a render are seen to part by what teaches."""
+    model, one = load_model(), replace(man, pictures=man.pictures[:1], mattes=man.mattes[:1], response=Response())
+    with torch.enable_grad():
+        run = adaptation_run(model, load_matte(), one.pictures, one.embedding, SHORT, likeness=None)
+    poses = run.painting.descriptors.repeat(2, 1)
+    poses[1, model.columns_of(OPENED)] += 3
+    with torch.no_grad():
+        taught, motion = run._painted(poses, np.zeros(2, int))
+        unparted = moved_by(run.painting.references(torch.zeros(2, dtype=int)), motion)
+        shown = run.painting.painted(one.embedding[None].expand(2, -1), poses)
+    assert (taught - shown).abs().max() < 2e-3
+    assert (taught - unparted).abs().amax((1, 2, 3))[1] > 0.1, "a mouth that opens has lips that part"
 
 
 def test_only_the_painter_changes(man):

@@ -77,8 +77,8 @@ def test_who_was_only_seen_with_a_closed_mouth_opens_it_about_as_far_as_asked(mo
 
 def test_pictures_are_still_chosen_by_what_is_wanted(model, closed):
     answers = Painting(replace(closed, response=Response(-0.5, 0.6)), model, model.generator)
-    chosen, seen = answers._shares, []
-    answers._shares = lambda poses: seen.append(poses) or chosen(poses)
+    chosen, seen = answers.shares, []
+    answers.shares = lambda poses: seen.append(poses) or chosen(poses)
     answers.painted(closed.embedding[None], model.pose_bank[:1].float())
     assert torch.equal(seen[0], model.pose_bank[:1].float())
 

@@ -17,6 +17,7 @@ from ...networks.face_recogniser import FaceRecogniser
 from ...networks.matte import HeadMatte
 from ...networks.model import ReenactmentModel
 from ...reenactment.identity import Identity
+from ...reenactment.mouth import with_parted_lips
 from ...reenactment.painting import Painting
 from ..losses.face_features import face_feature_loss
 from ..losses.laplacian import centre_weight, laplacian_loss
@@ -174,13 +175,15 @@ class PainterAdaptation:
         return self.model.identity_encoder.per_picture(pictures[None])[0]
 
     def _painted(self, poses: torch.Tensor, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the learning painter makes of the pictures `rows` for poses (B, descriptor_size); see Painter.forward."""
+        """What a render would show, with the learning painter, of the pictures `rows` in poses (B, descriptor_size); see
+        Painter.forward."""
         with torch.no_grad():
             drawn = self.painting.drawn(self.embedding.expand(len(poses), -1), poses)
             index = torch.from_numpy(np.asarray(rows)).to(self.device)
             faces = torch.cat((poses[:, self.model.configuration.pose_size :], self.faces[index]), 1)
-            inputs = drawn, self.painting.drawings[index].clone(), self.painting.references(index).clone(), faces
-        return self.painter(*inputs)
+            reference = self.painting.references(index).clone()
+        moved, motion = self.painter(drawn, self.painting.drawings[index].clone(), reference, faces)
+        return with_parted_lips(moved, reference, motion, self.painting.mouths[index]), motion
 
     def _references(self, rows: np.ndarray) -> np.ndarray:
         """For each frame another one to paint it from: one of the likest, or any."""
