@@ -131,7 +131,7 @@ def main() -> None:
     clip, model = open_clip(options.clip), load_model(device=options.device)
     identity = encode_identity(model, chosen_crops([(clip, track_head(clip))], options.pictures, model))
     drawn, poses = drawings(identity, names, device), model.pose_bank[: options.heads]
-    used = (sum(drawn["torch"].shares(poses)) > 0).sum().item() / len(poses)
+    used = (drawn["torch"].shares(poses).sum(0) > 0).sum().item() / len(poses)
     print(f"1 thread on {device}; {', '.join(f'{name} {ENGINES[name].version}' for name in names)}; {len(identity.pictures)} pictures, "
           f"{used:.1f} of them to a head; ms, least / median of {options.repeats}.\n")  # fmt: skip
     print(f"| | {' | '.join(names)} | times as fast, by the least | agreement |")

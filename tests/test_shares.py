@@ -1,4 +1,4 @@
-"""Which pictures a moment is painted from: faces by lids and mouth, everything around them by how the head is held."""
+"""Which pictures a moment is painted from: eyes by lids and gaze, mouths by their opening, the rest by how the head is held."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lpd_plugin.networks.face_reader import OPENED
 from lpd_plugin.reenactment.crops import head_crops
 from lpd_plugin.reenactment.identity import encode_identity
 from lpd_plugin.reenactment.painting import Painting
-from lpd_plugin.reenactment.shares import face_area
+from lpd_plugin.reenactment.shares import PARTS, areas
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.tracking.tracker import track_head
 from lpd_plugin.weights.files import load_model
@@ -48,35 +48,45 @@ def test_what_is_painted_changes_without_a_jump_from_one_picture_to_the_next(mod
         assert shares.diff(dim=0).abs().max() < 0.25
 
 
-@pytest.mark.parametrize("name", ["eyes open", *OPENED])
-def test_faces_come_from_pictures_with_the_wanted_lids_and_mouth_and_the_rest_from_those_with_the_wanted_turn(model, man, name):
+@pytest.mark.parametrize(("part", "name"), [(0, "eyes open"), (0, "gaze"), (1, "lips apart"), (1, "jaw down")])
+def test_eyes_and_mouths_come_from_pictures_with_the_wanted_ones_and_the_rest_from_those_with_the_wanted_turn(model, man, part, name):
     """Moving pixels turns a head, but closes no eyes and shows no inside of a mouth."""
     painting = two_of_one_picture(model, man)
     pose, spread = painting.descriptors[:1].clone(), model.pose_bank.std(0)
     turn, kept = model.columns_of(["yaw"]), model.columns_of([name])
     painting.descriptors[0, turn] += 1.2 * spread[turn]
     painting.descriptors[1, kept] += 1.1 * spread[kept]
-    faces, around = painting.shares(pose)
-    assert faces[0, 0] > faces[0, 1] and around[0, 0] < around[0, 1]
-    painting.descriptors[0, turn] += 2.5 * spread[turn]
-    faces, _ = painting.shares(pose)
-    assert faces[0, 0] < faces[0, 1], "a head that is turned far is worse than lids and lips that are not quite as wanted"
+    shares = painting.shares(pose)[:, 0]
+    assert shares[part, 0] > shares[part, 1] and shares[2, 0] < shares[2, 1]
+    painting.descriptors[0, turn] += 3 * spread[turn]
+    shares = painting.shares(pose)[:, 0]
+    assert shares[part, 0] < shares[part, 1], "a head that is turned far is worse than lids and lips that are not quite as wanted"
+
+
+def test_closed_eyes_of_one_picture_and_an_open_mouth_of_another_are_painted_together(model, man):
+    painting = two_of_one_picture(model, man)
+    pose, spread = painting.descriptors[:1].clone(), model.pose_bank.std(0)
+    lids, mouth = model.columns_of(["eyes open"]), model.columns_of(OPENED)
+    pose[0, lids] -= 2 * spread[lids]
+    pose[0, mouth] += 2 * spread[mouth]
+    painting.descriptors[0, lids], painting.descriptors[1, mouth] = pose[0, lids], pose[0, mouth]
+    eyes, mouths, _ = painting.shares(pose)[:, 0]
+    assert eyes[0] > 0.7 and mouths[1] > eyes[1] + 0.2
 
 
 def test_each_picture_is_seen_where_it_has_its_share(model, man):
-    identity = encode_identity(model, man[:2])
-    red, green = (np.broadcast_to(np.array(colour, np.uint8), man[0].shape) for colour in ((200, 0, 0), (0, 200, 0)))
-    mattes = np.full((2, *man.shape[1:3]), 255, np.uint8)
-    painting = Painting(replace(identity, pictures=np.stack((red, green)), mattes=mattes), model, model.generator)
+    identity = encode_identity(model, man[:3])
+    pictures = np.stack([np.broadcast_to(np.array(colour, np.uint8), man[0].shape) for colour in 200 * np.eye(3, dtype=int)])
+    mattes = np.full((3, *man.shape[1:3]), 255, np.uint8)
+    painting = Painting(replace(identity, pictures=pictures, mattes=mattes), model, model.generator)
     pose = model.pose_encoder(torch.from_numpy(man[:1]).permute(0, 3, 1, 2) / 255)
-    painting.shares = lambda poses: (torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]))
+    painting.shares = lambda poses: torch.eye(3)[:, None]
     with torch.inference_mode():
         painted = painting.painted(identity.embedding[None], pose)
     middle = slice(48, -48)  # what lies near an edge may have come from beyond it
-    red, green, _, mask = painted[0, :, middle, middle]
-    area = face_area(pose, model, painted.shape[-1])[0, 0, middle, middle]
-    assert (red - 200 / 255 * area).abs().max() < 0.01 and (green - 200 / 255 * (1 - area)).abs().max() < 0.01
-    assert area.min() == 0 and area.max() == 1 and mask.min() > 0.99
+    where = areas(pose, model, painted.shape[-1])[:, 0, 0, middle, middle]
+    assert (painted[0, :3, middle, middle] - 200 / 255 * where).abs().max() < 0.01 and painted[0, 3, middle, middle].min() > 0.99
+    assert where.amin() == 0 and (where.amax((1, 2)) == 1).all()
 
 
 def test_a_face_is_where_its_eyes_and_mouth_are_and_ends_before_its_hair(model, man):
@@ -88,9 +98,14 @@ def test_a_face_is_where_its_eyes_and_mouth_are_and_ends_before_its_hair(model, 
     pictures = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 255
     with torch.inference_mode():
         points, _ = model.pose_encoder.face_points(pictures)
-        area = face_area(model.pose_encoder(pictures), model, side)
+        where = areas(model.pose_encoder(pictures), model, side)
     brow, chin = points[:, 27], points[:, 8]
     above = brow - 0.6 * (chin - brow)  # where a forehead ends
-    inner, jaws = points[:, 36:68], points[:, [0, 16]]
-    within, ends, hair = (F.grid_sample(area, p[:, None], align_corners=False)[:, 0, 0] for p in (inner, jaws, above[:, None]))
-    assert within.min() > 0.9 and ends.max() < 0.75 and hair.max() == 0
+
+    def least_and_most(part: int, places: torch.Tensor) -> tuple[float, float]:
+        seen = F.grid_sample(where[part], places[:, None], align_corners=False)
+        return float(seen.min()), float(seen.max())
+
+    assert torch.allclose(where.sum(0), torch.ones(1)) and len(where) == len(PARTS)
+    assert least_and_most(0, points[:, 36:48])[0] > 0.85 and least_and_most(1, points[:, 48:68])[0] > 0.85
+    assert least_and_most(2, points[:, [0, 16]])[0] > 0.25 and least_and_most(2, above[:, None])[0] == 1

@@ -21,7 +21,7 @@ from .response import Response, response_of
 
 
 # In files; renamed when heads are painted otherwise, since what an older file says of them is true no more.
-RESPONSE = "response of parted lips"
+RESPONSE = "response of a head in parts"
 ADAPTED_PARTS = ("generator.", "painter.")
 
 

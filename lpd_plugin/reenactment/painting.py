@@ -14,7 +14,7 @@ from .engines import AT_ONCE
 from .identity import Identity
 from .mouth import mouths_of, with_parted_lips
 from .outline import one_outline
-from .shares import AROUND_BY, AROUND_COUNTS, FACE_BY, FACE_COUNTS, counts_of, face_area, shares_of
+from .shares import PARTS, areas, counts_of, shares_of
 
 MICRO_BATCH = 8
 
@@ -44,7 +44,7 @@ class Painting:
             parts = self.descriptors.split(MICRO_BATCH)
             self.mouths = mouths_of(torch.cat(pictures), *map(torch.cat, zip(*map(model.pose_encoder.face_points, pictures))))
             self.drawings = torch.cat([self.drawn(embedding.expand(len(part), -1), part) for part in parts])
-        self.counts = counts_of(model, FACE_COUNTS), counts_of(model, AROUND_COUNTS)
+        self.counts = [counts_of(part, model) for part in PARTS]
 
     def __call__(self, identity: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """identity (B, identity_size), poses (B, descriptor_size) -> rgb (B, 3, S, S), straight; mask (B, 1, S, S): one outline."""
@@ -56,9 +56,9 @@ class Painting:
     def painted(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
         """The person's pictures, moved and averaged by their shares, veils and all: (B, 4, S, S), premultiplied."""
         side = self.model.configuration.image_size
-        drawn, (faces, around), area = self.drawn(identity, poses), self.shares(poses), face_area(poses, self.model, side)
+        drawn, shares, where = self.drawn(identity, poses), self.shares(poses), areas(poses, self.model, side)
         asked = self._faces(self.response.asking(poses, self.model))  # pictures are still chosen by what is wanted
-        moments, rows = (faces + around).nonzero(as_tuple=True)
+        moments, rows = shares.sum(0).nonzero(as_tuple=True)
         together = 1 if poses.device.type == "cpu" else AT_ONCE  # alone, a picture's layers stay in a core's cache
         painted = torch.zeros(len(poses), 4, side, side, device=poses.device)
         for moment, row in zip(moments.split(together), rows.split(together)):
@@ -66,8 +66,8 @@ class Painting:
             reference = self.references(row)
             moved, motion = self.painter(drawn[moment], self.drawings[row], reference, numbers, self.motion_by)
             moved = with_parted_lips(moved.float(), reference, motion.float(), self.mouths[row])
-            of_face, of_rest = (part[moment, row][:, None, None, None] for part in (faces, around))
-            painted.index_add_(0, moment, moved * torch.lerp(of_rest, of_face, area[moment]))
+            share = (shares[:, moment, row, None, None, None] * where[:, moment]).sum(0)
+            painted.index_add_(0, moment, moved * share)
         return painted
 
     def drawn(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
@@ -75,10 +75,10 @@ class Painting:
         rgb, mask = self.generator(identity, poses)
         return torch.cat((rgb.clamp(0, 1) * mask, mask), 1)
 
-    def shares(self, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """How much of each pose's face, and of what is around it, is painted from each picture: both (B, K)."""
+    def shares(self, poses: torch.Tensor) -> torch.Tensor:
+        """How much of each of the PARTS of each pose is painted from each picture: (len(PARTS), B, K)."""
         wanted, seen = self._faces(poses), self._faces(self.descriptors)
-        return shares_of(wanted, seen, self.counts[0], FACE_BY), shares_of(wanted, seen, self.counts[1], AROUND_BY)
+        return torch.stack([shares_of(wanted, seen, counts, part.pictures) for counts, part in zip(self.counts, PARTS)])
 
     def _faces(self, descriptors: torch.Tensor) -> torch.Tensor:
         """What the face reader read, of descriptors (N, descriptor_size): (N, face_size)."""
