@@ -49,7 +49,7 @@ def test_what_is_painted_changes_without_a_jump_from_one_picture_to_the_next(mod
 
 
 @pytest.mark.parametrize(("part", "name"), [(0, "eyes open"), (0, "gaze"), (1, "lips apart"), (1, "jaw down")])
-def test_eyes_and_mouths_come_from_pictures_with_the_wanted_ones_and_the_rest_from_those_with_the_wanted_turn(model, man, part, name):
+def test_eyes_and_mouths_come_from_pictures_that_have_the_wanted_ones_and_the_rest_by_the_turn(model, man, part, name):
     """Moving pixels turns a head, but closes no eyes and shows no inside of a mouth."""
     painting = two_of_one_picture(model, man)
     pose, spread = painting.descriptors[:1].clone(), model.pose_bank.std(0)

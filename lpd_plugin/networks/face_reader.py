@@ -81,6 +81,11 @@ class FaceReader(nn.Module):
         (outputs,), from now on."""
         self.shape.copy_(shape), self.centre.copy_(centre), self.spread.copy_(spread)
 
+    def measured(self, numbers: torch.Tensor) -> torch.Tensor:
+        """Numbers (B, outputs) as they were before they were standardised: places in sides of the crop from its middle, the
+        logarithm of one unit of the mean face in sides, angles in radians, expressions in units of the mean face."""
+        return numbers * self.spread + self.centre
+
     def forward(self, views: torch.Tensor) -> torch.Tensor:
         return self.looked(views)[0]
 

@@ -13,18 +13,17 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from .edges import Frame, box_of, heights_of, interpolated, places_in, seen, smooth, where_to
+
 # Points of a face in 300-W's order: both edges of both lips, from the corner of the mouth on the left to that on the right.
 UPPER_OUTER, LOWER_OUTER = [48, 49, 50, 51, 52, 53, 54], [48, 59, 58, 57, 56, 55, 54]
 UPPER_INNER, LOWER_INNER = [48, 60, 61, 62, 63, 64, 54], [48, 60, 67, 66, 65, 64, 54]
 NOSE = [27, 33]  # its root and its base: what lies between keeps its length whatever a mouth does
 COLUMNS = 33  # places along a mouth
-STEPS = 16  # of finding where places go; each leaves some 0.7 of the error where lips are drawn out most
 SHOWN, HIDDEN = 1.25, 2.0  # times its height: an inside that is drawn out by less is all the picture's; by more, its middle is dark
 DARK = 0.28  # of the lips' colour
 SOFT, DEEP = 1.5, 6.0  # pixels in which an inside begins, and in which it gets all dark
 RIM = 0.7  # how dark it is where it has begun
-# Half sides by which its points may be missed: mouths that are seen lie below the first, behind hands or from the side, above.
-SURE, GUESSED = 0.09, 0.11
 BEGINS = 2.0  # pixels between the lips, from which on all of this counts fully
 
 
@@ -50,18 +49,16 @@ def mouths_of(pictures: torch.Tensor, points: torch.Tensor, missed: torch.Tensor
     """Pictures (K, 3, S, S) in [0, 1], the points of their faces (K, 68, 2), in half sides from the middle, and by how much each
     may be missed (K, 68)."""
     left, right = points[:, 48], points[:, 54]
-    frame = _Frame.between(left, right)
+    frame = Frame.between(left, right)
     along = torch.linspace(0, 1, COLUMNS, device=points.device) * (right - left).norm(dim=1, keepdim=True)
     heights = []
     for line in (UPPER_OUTER, UPPER_INNER, LOWER_INNER, LOWER_OUTER):
-        x, y = frame.inside(points[:, line]).unbind(2)
-        heights.append(_smooth(_interpolated(along, x, y[..., None])[..., 0]))
+        heights.append(smooth(heights_of(points, line, frame, along)))
     heights = torch.stack(heights, 1).cummax(1).values  # an edge never lies above the one before
     edges = frame.outside(torch.stack((along[:, None].expand_as(heights), heights), 3).flatten(1, 2)).unflatten(1, (4, COLUMNS))
     lips = torch.cat(((edges[:, 0] + edges[:, 1]) / 2, (edges[:, 2] + edges[:, 3]) / 2), 1)
     colour = F.grid_sample(pictures, lips[:, None], padding_mode="border", align_corners=False)[:, :, 0].median(2).values
-    seen = ((GUESSED - missed[:, 48:].mean(1)) / (GUESSED - SURE)).clamp(0, 1)
-    return Mouths(edges, points[:, NOSE], colour, seen)
+    return Mouths(edges, points[:, NOSE], colour, seen(missed[:, 48:]))
 
 
 def with_parted_lips(moved: torch.Tensor, reference: torch.Tensor, motion: torch.Tensor, mouths: Mouths) -> torch.Tensor:
@@ -69,14 +66,14 @@ def with_parted_lips(moved: torch.Tensor, reference: torch.Tensor, motion: torch
 
     reference (B, 4, S, S): what it moved; motion (B, 2, h, h) in half sides; mouths: of the references.
     """
-    went = _where_to(torch.cat((mouths.edges[:, 0], mouths.edges[:, 3], mouths.nose), 1), motion)
+    went = where_to(torch.cat((mouths.edges[:, 0], mouths.edges[:, 3], mouths.nose), 1), motion)
     top, bottom, nose = went.split([COLUMNS, COLUMNS, 2], 1)
     scale = (_length(nose) / _length(mouths.nose).clamp_min(1e-3)).clamp(0.5, 2)[:, None]
     opened = _opened(top, bottom) - scale * _opened(mouths.edges[:, 0], mouths.edges[:, 3])
     if opened.amax() < 0.05 * 2 / moved.shape[-1]:  # pixels
         return moved
-    rows, columns = _box(torch.cat((top, bottom), 1), moved.shape[-1])
-    places = _places(moved.shape[-1], (rows, columns), moved)
+    rows, columns = box_of(torch.cat((top, bottom), 1), moved.shape[-1])
+    places = places_in(moved.shape[-1], (rows, columns), moved)
     look, inside, counts = _looks(places, top, bottom, mouths.edges, scale, 2 / moved.shape[-1])
     picture = F.grid_sample(reference, look[:, None], padding_mode="border", align_corners=False)[:, :, 0]
     dark = torch.cat((DARK * mouths.colour, torch.ones_like(mouths.colour[:, :1])), 1)[..., None]
@@ -95,18 +92,18 @@ def _looks(
 
     top, bottom (B, COLUMNS, 2): where the outer edges of the lips went; edges: of the reference; scale (B, 1): of the face.
     """
-    now, then = _Frame.between(top[:, 0], top[:, -1]), _Frame.between(edges[:, 0, 0], edges[:, 0, -1])
+    now, then = Frame.between(top[:, 0], top[:, -1]), Frame.between(edges[:, 0, 0], edges[:, 0, -1])
     x, y = now.inside(places).unbind(2)
     columns = torch.linspace(0, 1, COLUMNS, device=places.device).expand(len(places), -1)
     lines = [now.inside(line) for line in (top, bottom)]
-    ends = [_interpolated(x, line[..., 0], torch.stack((line[..., 1], columns), 2)) for line in lines]
+    ends = [interpolated(x, line[..., 0], torch.stack((line[..., 1], columns), 2)) for line in lines]
     (above, left), (below, right) = (end.unbind(2) for end in ends)
     height = (below - above).clamp_min(1e-6)
     down = (y - above).clamp_min(0).minimum(height)
 
     known = then.inside(edges.flatten(1, 2)).unflatten(1, (4, COLUMNS))
     known = torch.cat((known[..., 1].mT, known[:, 0, :, :1]), 2)
-    upper, inner, lower, end, along = _interpolated(torch.lerp(left, right, down / height), columns, known).unbind(2)
+    upper, inner, lower, end, along = interpolated(torch.lerp(left, right, down / height), columns, known).unbind(2)
     lip, gap, other = (inner - upper) * scale, (lower - inner) * scale, (end - lower) * scale
     between = (height - lip - other).clamp_min(1e-6)
     into, out = down - lip, height - other - down  # of the inside, from either lip
@@ -124,36 +121,6 @@ def _looks(
     return then.outside(torch.stack((along, look), 2)), inside, counts
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """Coordinates along a mouth and across it, from its left corner, each (B, 2)."""
-
-    origin: torch.Tensor
-    along: torch.Tensor
-    across: torch.Tensor
-
-    @classmethod
-    def between(cls, left: torch.Tensor, right: torch.Tensor) -> "_Frame":
-        along = F.normalize(right - left, dim=1)
-        return cls(left, along, torch.stack((-along[:, 1], along[:, 0]), 1))
-
-    def inside(self, places: torch.Tensor) -> torch.Tensor:
-        """Places (B, N, 2) in this frame."""
-        apart = places - self.origin[:, None]
-        return torch.stack(((apart * self.along[:, None]).sum(2), (apart * self.across[:, None]).sum(2)), 2)
-
-    def outside(self, inside: torch.Tensor) -> torch.Tensor:
-        return self.origin[:, None] + inside[..., :1] * self.along[:, None] + inside[..., 1:] * self.across[:, None]
-
-
-def _where_to(places: torch.Tensor, motion: torch.Tensor) -> torch.Tensor:
-    """Where places (B, N, 2) of a picture are seen through a motion: the p of p + m(p) = place, by iteration."""
-    there = places
-    for _ in range(STEPS):
-        there = places - F.grid_sample(motion, there[:, None], padding_mode="border", align_corners=False)[:, :, 0].mT
-    return there
-
-
 def _opened(above: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
     """How far outer edges of lips (B, COLUMNS, 2) are apart, at each column: (B, COLUMNS)."""
     return (below - above).norm(dim=2)
@@ -161,36 +128,3 @@ def _opened(above: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
 
 def _length(ends: torch.Tensor) -> torch.Tensor:
     return (ends[:, 1] - ends[:, 0]).norm(dim=1)
-
-
-def _smooth(heights: torch.Tensor) -> torch.Tensor:
-    """Heights (B, COLUMNS) without corners; the ends stay."""
-    for _ in range(4):
-        middle = heights[:, :-2] / 4 + heights[:, 1:-1] / 2 + heights[:, 2:] / 4
-        heights = torch.cat((heights[:, :1], middle, heights[:, -1:]), 1)
-    return heights
-
-
-def _interpolated(x: torch.Tensor, known: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """Values (B, K, C), known at places (B, K) that rise, at others (B, N): linear in between, the nearest beyond."""
-    known = known.cummax(1).values.contiguous()
-    right = torch.searchsorted(known, x.contiguous()).clamp(1, known.shape[1] - 1)
-    low, high = known.gather(1, right - 1), known.gather(1, right)
-    share = ((x - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)[..., None]
-    index = right[..., None].expand(-1, -1, values.shape[2])
-    return torch.lerp(values.gather(1, index - 1), values.gather(1, index), share)
-
-
-def _box(places: torch.Tensor, side: int) -> tuple[slice, slice]:
-    """Rows and columns that hold all places (B, N, 2); at least one pixel."""
-    pixels = (places.flatten(0, 1) + 1) / 2 * side
-    low = pixels.min(0).values.floor().clamp(0, side - 1).int().tolist()
-    high = pixels.max(0).values.ceil().clamp(0, side).int().tolist()
-    return slice(low[1], max(high[1], low[1] + 1)), slice(low[0], max(high[0], low[0] + 1))
-
-
-def _places(side: int, box: tuple[slice, slice], like: torch.Tensor) -> torch.Tensor:
-    """Middles of a box's pixels, row after row, (B, N, 2), in half sides."""
-    axis = (torch.arange(side, device=like.device, dtype=torch.float32) * 2 + 1) / side - 1
-    y, x = torch.meshgrid(axis[box[0]], axis[box[1]], indexing="ij")
-    return torch.stack((x, y), 2).flatten(0, 1).expand(len(like), -1, -1)

@@ -8,10 +8,12 @@ import numpy as np
 import torch
 
 from ..errors import BadInput
+from ..networks.face_reader import NAMES
 from ..networks.model import ReenactmentModel
 from ..networks.painter import Painter, resized
 from .engines import AT_ONCE
 from .identity import Identity
+from .lids import lids_of, with_closed_lids
 from .mouth import mouths_of, with_parted_lips
 from .outline import one_outline
 from .shares import PARTS, areas, counts_of, shares_of
@@ -42,7 +44,8 @@ class Painting:
             pictures = [part.to(device).permute(0, 3, 1, 2).float() / 255 for part in self.pictures.split(MICRO_BATCH)]
             self.descriptors = torch.cat([model.pose_encoder(part) for part in pictures])
             parts = self.descriptors.split(MICRO_BATCH)
-            self.mouths = mouths_of(torch.cat(pictures), *map(torch.cat, zip(*map(model.pose_encoder.face_points, pictures))))
+            points = [torch.cat(part) for part in zip(*map(model.pose_encoder.face_points, pictures))]
+            self.mouths, self.lids = mouths_of(torch.cat(pictures), *points), lids_of(*points, self._units(self.descriptors))
             self.drawings = torch.cat([self.drawn(embedding.expand(len(part), -1), part) for part in parts])
         self.counts = [counts_of(part, model) for part in PARTS]
 
@@ -65,10 +68,19 @@ class Painting:
             numbers = torch.cat((asked[moment], self._faces(self.descriptors)[row]), 1)
             reference = self.references(row)
             moved, motion = self.painter(drawn[moment], self.drawings[row], reference, numbers, self.motion_by)
-            moved = with_parted_lips(moved.float(), reference, motion.float(), self.mouths[row])
+            moved = self.finished(moved.float(), reference, motion.float(), row, poses[moment])
             share = (shares[:, moment, row, None, None, None] * where[:, moment]).sum(0)
             painted.index_add_(0, moment, moved * share)
         return painted
+
+    def finished(
+        self, moved: torch.Tensor, reference: torch.Tensor, motion: torch.Tensor, rows: torch.Tensor, poses: torch.Tensor
+    ) -> torch.Tensor:
+        """What moving alone does not make of the pictures `rows` (B,) in poses (B, descriptor_size): lips that part and lids that
+        close. The painter moved `reference` by `motion` and made `moved` of it; see Painter.forward."""
+        moved, lids = with_parted_lips(moved, reference, motion, self.mouths[rows]), NAMES.index("eyes open")
+        wanted, there = (self._measured(numbers)[:, lids] for numbers in (poses, self.descriptors[rows]))
+        return with_closed_lids(moved, reference, motion, self.lids[rows], wanted - there, self._units(poses))
 
     def drawn(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
         """What the generator draws, premultiplied: (B, 4, s, s) in [0, 1]."""
@@ -79,6 +91,13 @@ class Painting:
         """How much of each of the PARTS of each pose is painted from each picture: (len(PARTS), B, K)."""
         wanted, seen = self._faces(poses), self._faces(self.descriptors)
         return torch.stack([shares_of(wanted, seen, counts, part.pictures) for counts, part in zip(self.counts, PARTS)])
+
+    def _measured(self, descriptors: torch.Tensor) -> torch.Tensor:
+        return self.model.pose_encoder.face.measured(self._faces(descriptors))
+
+    def _units(self, descriptors: torch.Tensor) -> torch.Tensor:
+        """One unit of the mean face in pictures with these descriptors (N, descriptor_size), in half sides: (N,)."""
+        return 2 * self._measured(descriptors)[:, NAMES.index("size")].exp()
 
     def _faces(self, descriptors: torch.Tensor) -> torch.Tensor:
         """What the face reader read, of descriptors (N, descriptor_size): (N, face_size)."""

@@ -66,9 +66,8 @@ def shares_of(wanted: torch.Tensor, pictures: torch.Tensor, counts: torch.Tensor
 def areas(poses: torch.Tensor, model: ReenactmentModel, side: int) -> torch.Tensor:
     """Where the PARTS of heads in poses (B, descriptor_size) are in a crop, together 1: (len(PARTS), B, 1, side, side) in [0, 1].
     A face is an ellipse that fades out, its upper half the eyes', its lower half the mouth's."""
-    reader = model.pose_encoder.face
-    held = slice(model.configuration.pose_size, model.configuration.pose_size + 4)
-    x, y, size, roll = (poses[:, held] * reader.spread[:4] + reader.centre[:4]).float().T[..., None, None]
+    numbers = model.pose_encoder.face.measured(poses[:, model.configuration.pose_size :]).float()
+    x, y, size, roll = numbers[:, :4].T[..., None, None]
     axis = (torch.arange(side, device=poses.device) + 0.5) / side - 0.5
     right, down = (axis - x) / size.exp(), (axis[:, None] - y) / size.exp()
     across, along = roll.cos() * right + roll.sin() * down, roll.cos() * down - roll.sin() * right

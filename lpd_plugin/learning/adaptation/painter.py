@@ -17,7 +17,6 @@ from ...networks.face_recogniser import FaceRecogniser
 from ...networks.matte import HeadMatte
 from ...networks.model import ReenactmentModel
 from ...reenactment.identity import Identity
-from ...reenactment.mouth import with_parted_lips
 from ...reenactment.painting import Painting
 from ..losses.face_features import face_feature_loss
 from ..losses.laplacian import centre_weight, laplacian_loss
@@ -183,7 +182,7 @@ class PainterAdaptation:
             faces = torch.cat((poses[:, self.model.configuration.pose_size :], self.faces[index]), 1)
             reference = self.painting.references(index).clone()
         moved, motion = self.painter(drawn, self.painting.drawings[index].clone(), reference, faces)
-        return with_parted_lips(moved, reference, motion, self.painting.mouths[index]), motion
+        return self.painting.finished(moved, reference, motion, index, poses), motion
 
     def _references(self, rows: np.ndarray) -> np.ndarray:
         """For each frame another one to paint it from: one of the likest, or any."""
