@@ -40,11 +40,9 @@ def killed_at(process, folder: Path, settled: int, in_a_file: bool) -> bool:
 
 
 def _being_written(folder: Path) -> bool:
-    """Whether a part of a segment's file holds anything; parts come and go while they are looked at."""
-    for file in folder.glob("jobs/*/segments-*/*.part"):
-        with contextlib.suppress(FileNotFoundError):
-            if file.stat().st_size:
-                return True
+    """Whether a part of a segment's file holds anything; parts, and folders of jobs, come and go while they are looked at."""
+    with contextlib.suppress(FileNotFoundError):
+        return any(file.stat().st_size for file in folder.glob("jobs/*/segments-*/*.part"))
     return False
 
 
