@@ -14,7 +14,7 @@ SURE, GUESSED = 0.09, 0.11
 
 @dataclass(frozen=True)
 class Frame:
-    """Coordinates along a mouth and across it, from its left corner, each (B, 2)."""
+    """Coordinates along a mouth or an eye and across it, from its corner on the left, each (B, 2), in half sides."""
 
     origin: torch.Tensor
     along: torch.Tensor
@@ -31,6 +31,7 @@ class Frame:
         return torch.stack(((apart * self.along[:, None]).sum(2), (apart * self.across[:, None]).sum(2)), 2)
 
     def outside(self, inside: torch.Tensor) -> torch.Tensor:
+        """Places (B, N, 2) in this frame, in the picture."""
         return self.origin[:, None] + inside[..., :1] * self.along[:, None] + inside[..., 1:] * self.across[:, None]
 
 

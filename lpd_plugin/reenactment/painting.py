@@ -68,17 +68,23 @@ class Painting:
             numbers = torch.cat((asked[moment], self._faces(self.descriptors)[row]), 1)
             reference = self.references(row)
             moved, motion = self.painter(drawn[moment], self.drawings[row], reference, numbers, self.motion_by)
-            moved = self.finished(moved.float(), reference, motion.float(), row, poses[moment])
-            share = (shares[:, moment, row, None, None, None] * where[:, moment]).sum(0)
-            painted.index_add_(0, moment, moved * share)
+            parts = shares[:, moment, row]
+            eyes, mouth, _ = (parts > 0).any(1).tolist()  # what is not seen of a picture need not be finished
+            moved = self.finished(moved.float(), reference, motion.float(), row, poses[moment], eyes, mouth)
+            painted.index_add_(0, moment, moved * (parts[..., None, None, None] * where[:, moment]).sum(0))
         return painted
 
     def finished(
-        self, moved: torch.Tensor, reference: torch.Tensor, motion: torch.Tensor, rows: torch.Tensor, poses: torch.Tensor
-    ) -> torch.Tensor:
+        self, moved: torch.Tensor, reference: torch.Tensor, motion: torch.Tensor, rows: torch.Tensor, poses: torch.Tensor,
+        eyes: bool = True, mouth: bool = True,
+    ) -> torch.Tensor:  # fmt: skip
         """What moving alone does not make of the pictures `rows` (B,) in poses (B, descriptor_size): lips that part and lids that
-        close. The painter moved `reference` by `motion` and made `moved` of it; see Painter.forward."""
-        moved, lids = with_parted_lips(moved, reference, motion, self.mouths[rows]), NAMES.index("eyes open")
+        close, where `eyes` and the `mouth` are seen. The painter made `moved` of `reference` by `motion`; see Painter.forward."""
+        if mouth:
+            moved = with_parted_lips(moved, reference, motion, self.mouths[rows])
+        if not eyes:
+            return moved
+        lids = NAMES.index("eyes open")
         wanted, there = (self._measured(numbers)[:, lids] for numbers in (poses, self.descriptors[rows]))
         return with_closed_lids(moved, reference, motion, self.lids[rows], wanted - there, self._units(poses))
 
