@@ -1,4 +1,4 @@
-"""What of a driver's mouth is how the driver looks, and not a performance."""
+"""What of a driver's mouth and eyes is how the driver looks, and not a performance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lpd_plugin.networks.face_reader import OPENED
 from lpd_plugin.networks.model import ReenactmentModel
 from lpd_plugin.reenactment.crops import encode_crops, head_crops
 from lpd_plugin.reenactment.pose import encode_pose
-from lpd_plugin.reenactment.rest import USUAL, rest_of
+from lpd_plugin.reenactment.rest import USUAL, WIDE, rest_of
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.tracking.tracker import track_head
 from lpd_plugin.weights.files import load_model
@@ -23,11 +23,11 @@ def model():
 
 @pytest.fixture
 def talk(model):
-    """What a driver does who looks like most people: 400 poses, the most closed of which are usually closed."""
-    poses = model.pose_bank.float().numpy()[np.random.default_rng(0).integers(0, len(model.pose_bank), 400)]
-    columns = mouth(model)
-    usual = np.quantile(model.pose_bank.float().numpy()[:, columns], USUAL, axis=0)
-    poses[:, columns] += usual - np.quantile(poses[:, columns], 0.05, axis=0)
+    """What a driver does who looks like most people: 400 poses, whose most closed mouths and most open eyes are as usual."""
+    bank = model.pose_bank.float().numpy()
+    poses = bank[np.random.default_rng(0).integers(0, len(bank), 400)]
+    for columns, usually, at_rest in ((mouth(model), USUAL, 0.05), (eyes(model), WIDE, WIDE)):
+        poses[:, columns] += np.quantile(bank[:, columns], usually, axis=0) - np.quantile(poses[:, columns], at_rest, axis=0)
     return poses
 
 
@@ -35,16 +35,21 @@ def mouth(model) -> list[int]:
     return model.columns_of(OPENED)
 
 
+def eyes(model) -> list[int]:
+    return model.columns_of(["eyes open"])
+
+
 def test_somebody_whose_mouth_is_usual_at_rest_keeps_every_number(model, talk):
     assert np.abs(rest_of(model, talk)).max() < 1e-5
 
 
+@pytest.mark.parametrize("part", [mouth, eyes])
 @pytest.mark.parametrize("open_at_rest", [0.8, -0.6])
-def test_half_of_what_is_unusual_at_rest_is_the_drivers_own_and_goes(model, talk, open_at_rest):
-    talk[:, mouth(model)] += open_at_rest
+def test_half_of_what_is_unusual_at_rest_is_the_drivers_own_and_goes(model, talk, part, open_at_rest):
+    talk[:, part(model)] += open_at_rest
     rest = rest_of(model, talk)
-    assert rest[mouth(model)] == pytest.approx(open_at_rest / 2, rel=0.02)
-    rest[mouth(model)] = 0
+    assert rest[part(model)] == pytest.approx(open_at_rest / 2, rel=0.02)
+    rest[part(model)] = 0
     assert not rest.any(), "how the head is held and all else stays as it was read"
 
 
@@ -55,8 +60,16 @@ def test_how_often_and_how_far_a_mouth_opens_does_not_count(model, talk):
     assert np.abs(rest_of(model, wild)).max() <= 0.05 + np.abs(closed).max() / 2
 
 
+def test_how_often_and_how_long_eyes_are_shut_does_not_count(model, talk):
+    sleepy = talk.copy()
+    sleepy[1::2, eyes(model)] -= 3
+    opened = np.quantile(talk[:, eyes(model)], WIDE) - np.quantile(talk[::2, eyes(model)], 0.8)
+    assert np.abs(rest_of(model, sleepy)[eyes(model)]).max() <= 0.05 + abs(opened) / 2
+
+
 def test_few_frames_tell_little_and_a_wild_reading_is_not_followed(model, talk):
     ajar = np.repeat(talk[:1], 196, 0)
+    ajar[:, eyes(model)] = np.quantile(model.pose_bank.float().numpy()[:, eyes(model)], WIDE, axis=0)
     ajar[:, mouth(model)] = np.quantile(model.pose_bank.float().numpy()[:, mouth(model)], USUAL, axis=0) + 1.0
     assert rest_of(model, ajar)[mouth(model)] == pytest.approx(0.5 * 196 / 200, abs=1e-4)
     assert rest_of(model, ajar[:4])[mouth(model)] == pytest.approx(0.5 * 4 / 8, abs=1e-4)

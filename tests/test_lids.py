@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from lpd_plugin.networks.configurations import configuration
+from lpd_plugin.networks.model import ReenactmentModel
 from lpd_plugin.reenactment import painting as painting_module
 from lpd_plugin.reenactment.crops import head_crops
 from lpd_plugin.reenactment.identity import encode_identity
-from lpd_plugin.reenactment.lids import EYES, Lids, lids_of, with_closed_lids
+from lpd_plugin.reenactment.lids import EYES, Lids, lids_of, wanted_open, with_closed_lids
 from lpd_plugin.reenactment.painting import Painting
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.tracking.tracker import track_head
@@ -42,13 +44,13 @@ def drawn_face(turn: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.cat((picture, torch.ones(1, SIDE, SIDE)))[None], points @ around * 2 / SIDE
 
 
-def closed(opening: float, turn: float = 0.0, missed: float = 0.05) -> torch.Tensor:
-    """The drawn face, where it is, with eyes wanted open by so much of what they are more: (4, S, S)."""
+def closed(wanted: float, turn: float = 0.0, missed: float = 0.05) -> torch.Tensor:
+    """The drawn face, where it is, with eyes wanted so far open, of how far they are: (4, S, S)."""
     reference, points = drawn_face(turn)
     unit = torch.tensor([UNIT])
     lids = lids_of(points, torch.full((1, 68), missed), unit)
     still = torch.zeros(1, 2, 64, 64)
-    return with_closed_lids(reference.clone(), reference, still, lids, opening * lids.open, unit)[0]
+    return with_closed_lids(reference.clone(), reference, still, lids, torch.tensor([wanted]).float(), unit)[0]
 
 
 def column(picture: torch.Tensor, x: int) -> np.ndarray:
@@ -62,7 +64,7 @@ def like(colours: np.ndarray, colour: tuple[float, ...]) -> np.ndarray:
 
 @pytest.mark.parametrize("eye", [-APART, APART])
 def test_a_shut_eye_is_skin_down_to_its_lashes_and_its_brow_stays(eye):
-    before, after = (column(picture, eye) for picture in (drawn_face()[0][0], closed(-1.0)))
+    before, after = (column(picture, eye) for picture in (drawn_face()[0][0], closed(0.0)))
     assert like(before, IRIS).sum() >= 9 and like(after, IRIS).sum() <= 1
     lashes = np.flatnonzero(after[:, 0] < 0.45)
     lashes = lashes[lashes > SIDE // 2 + BROW + 5]
@@ -74,7 +76,7 @@ def test_a_shut_eye_is_skin_down_to_its_lashes_and_its_brow_stays(eye):
 
 
 def test_an_eye_that_closes_by_half_is_covered_from_above_and_stays_where_it_is():
-    before, after = (column(picture, APART) for picture in (drawn_face()[0][0], closed(-0.4)))
+    before, after = (column(picture, APART) for picture in (drawn_face()[0][0], closed(0.6)))
     lower = slice(SIDE // 2 + 3, SIDE // 2 + HALF_GAP + 4)
     assert np.allclose(after[lower], before[lower], atol=1e-3)
     upper = slice(SIDE // 2 - HALF_GAP, SIDE // 2 - 3)
@@ -82,7 +84,7 @@ def test_an_eye_that_closes_by_half_is_covered_from_above_and_stays_where_it_is(
 
 
 def test_the_further_an_eye_is_to_close_the_less_of_it_is_seen_and_nothing_comes_at_once():
-    seen, pictures = [], [closed(-share) for share in np.linspace(0, 1, 31)]
+    seen, pictures = [], [closed(share) for share in np.linspace(1, 0, 31)]
     for picture in pictures:
         seen.append(int(like(column(picture, APART), IRIS).sum()))
     assert all(a >= b for a, b in zip(seen, seen[1:])) and seen[0] >= 9 and seen[-1] <= 1
@@ -92,7 +94,7 @@ def test_the_further_an_eye_is_to_close_the_less_of_it_is_seen_and_nothing_comes
 
 @pytest.mark.parametrize("turn", [-0.4, 0.4])
 def test_eyes_of_a_tilted_head_close_along_their_own_lids(turn):
-    upright, tilted = closed(-1.0), closed(-1.0, turn)
+    upright, tilted = closed(0.0), closed(0.0, turn)
     for side in (-1, 1):
         there = SIDE / 2 + side * APART * np.array([np.cos(turn), np.sin(turn)])
         assert like(tilted[:3, int(there[1]), int(there[0])].numpy()[None], SKIN).all()
@@ -100,20 +102,37 @@ def test_eyes_of_a_tilted_head_close_along_their_own_lids(turn):
     assert max(iris[:2]) < 10 and iris[2] > 150
 
 
-@pytest.mark.parametrize(("opening", "missed"), [(0.0, 0.05), (0.5, 0.05), (-1.0, 0.2)])
-def test_eyes_as_open_as_wanted_eyes_wanted_wider_and_eyes_behind_a_hand_are_left_alone(opening, missed):
-    assert torch.equal(closed(opening, missed=missed), drawn_face()[0][0])
+@pytest.mark.parametrize(("wanted", "missed"), [(1.0, 0.05), (0.0, 0.2)])
+def test_eyes_as_open_as_wanted_and_eyes_behind_a_hand_are_left_alone(wanted, missed):
+    assert torch.equal(closed(wanted, missed=missed), drawn_face()[0][0])
 
 
-def test_eyes_that_a_picture_shows_nearly_shut_are_left_alone_where_that_is_wanted():
+@pytest.mark.parametrize(("share", "wanted"), [(0.4, 0.0), (0.5, 0.17), (0.6, 0.5), (0.7, 0.84), (0.8, 1.0)])
+def test_eyes_that_a_picture_shows_nearly_shut_are_left_alone_where_that_is_wanted(share, wanted):
     """Points of shut lids lie apart: that is no reason to shut them further."""
     reference, points = drawn_face()
     unit, still = torch.tensor([UNIT]), torch.zeros(1, 2, 64, 64)
     lids = lids_of(points, torch.full((1, 68), 0.05), unit)
-    for share in (0.5, 0.6, 0.7, 0.8):
-        of_wide_eyes = Lids(lids.edges, lids.open, lids.seen, usual=lids.usual / share)
-        same = with_closed_lids(reference.clone(), reference, still, of_wide_eyes, torch.zeros(1), unit)
-        assert torch.equal(same, reference), share
+    of_wide_eyes = Lids(lids.edges, lids.seen, usual=lids.usual / share)
+    assert torch.equal(with_closed_lids(reference.clone(), reference, still, of_wide_eyes, torch.tensor([wanted]), unit), reference)
+
+
+def test_narrow_eyes_are_open_and_only_what_people_hardly_ever_read_is_shut():
+    """Of people's eyes that are open some read narrower than others by a spread and more."""
+    model = load_model()
+    bank, column = model.pose_bank.float(), model.columns_of(["eyes open"])[0]
+    poses = bank[:1].repeat(61, 1)
+    poses[:, column] = bank[:, column].quantile(0.9) + torch.linspace(1, -5, 61)
+    wanted = wanted_open(poses, model)
+    assert (wanted[:20] == 1).all() and (wanted[34:] == 0).all() and (wanted[21:32].diff() < 0).all()
+    assert 0.4 < float((wanted_open(bank, model) == 1).float().mean()) < 0.9
+    assert 0.01 < float((wanted_open(bank, model) == 0).float().mean()) < 0.15
+
+
+def test_weights_without_a_bank_of_poses_shut_no_eyes():
+    untaught = ReenactmentModel(configuration("compact"))
+    assert not len(untaught.pose_bank)
+    assert torch.equal(wanted_open(torch.full((3, untaught.configuration.descriptor_size), -9.0), untaught), torch.ones(3))
 
 
 def test_a_man_filmed_with_open_eyes_shuts_them_and_nothing_else_changes(carphone, monkeypatch):

@@ -56,16 +56,29 @@ def test_what_is_painted_changes_without_a_jump_from_one_picture_to_the_next(mod
 @pytest.mark.parametrize(("part", "name"), [(0, "eyes open"), (0, "gaze"), (1, "lips apart"), (1, "jaw down")])
 def test_eyes_and_mouths_come_from_pictures_that_have_the_wanted_ones_and_the_rest_by_the_turn(model, man, part, name):
     """Moving pixels turns a head, but closes no eyes and shows no inside of a mouth."""
-    painting = two_of_one_picture(model, man)
-    pose, spread = painting.descriptors[:1].clone(), model.pose_bank.std(0)
+    painting, lids = two_of_one_picture(model, man), model.columns_of(["eyes open"])
+    painting.descriptors[:, lids] = model.pose_bank[:, lids].float().quantile(0.9)  # open eyes, the man's and the driver's
+    pose, spread = painting.descriptors[:1].clone(), model.pose_bank.float().std(0)
     turn, kept = model.columns_of(["yaw"]), model.columns_of([name])
     painting.descriptors[0, turn] += 1.2 * spread[turn]
-    painting.descriptors[1, kept] += 1.1 * spread[kept]
+    painting.descriptors[1, kept] -= (1.6 if kept == lids else 1.1) * spread[kept]
     shares = painting.shares(pose)[:, 0]
     assert shares[part, 0] > shares[part, 1] and shares[2, 0] < shares[2, 1]
     painting.descriptors[0, turn] += 3 * spread[turn]
     shares = painting.shares(pose)[:, 0]
     assert shares[part, 0] < shares[part, 1], "a head that is turned far is worse than lids and lips that are not quite as wanted"
+
+
+def test_blinks_are_left_out_where_narrow_eyes_are_open(model, man):
+    """A driver whose open eyes read narrower than anybody's but the person's blinks do does not keep the person's shut."""
+    painting, lids = two_of_one_picture(model, man), model.columns_of(["eyes open"])
+    wide = float(model.pose_bank[:, lids].float().quantile(0.9))
+    painting.descriptors[0, lids], painting.descriptors[1, lids] = wide + 0.7, wide - 1.6
+    pose = painting.descriptors[:1].repeat(3, 1)
+    pose[:, lids] = wide - torch.tensor([[0.9], [1.6], [2.5]])
+    open_eyed, between, shut = painting.shares(pose)[0, :, 0]
+    assert open_eyed > 0.9 and shut < 0.3
+    assert between > 0.5, "lids come down over open eyes, and nothing opens shut ones"
 
 
 def test_closed_eyes_of_one_picture_and_an_open_mouth_of_another_are_painted_together(model, man):

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from ..networks.model import ReenactmentModel
 from .edges import Frame, box_of, heights_of, interpolated, places_in, seen, smooth, where_to
+from .rest import WIDE
 
 # Points of a face in 300-W's order: upper lid and lower lid, from the corner on the left to that on the right, and the brow above.
 EYES = (
@@ -22,11 +24,13 @@ COLUMNS = 17  # places along an eye
 MIDDLE = slice(COLUMNS // 4, -COLUMNS // 4)  # of an eye, where it is open
 CREASE = 0.6  # of the way from the lid to the brow: so far up skin is drawn out
 LEAST = 0.02  # of an eye's width: lids have at least so much skin
-# Shares of how far the person's eyes usually are open: what reads as the first is shut, since points of shut lids lie apart, and
-# what reads as the second or more is what it is.
-SHUT, NARROW = 0.45, 0.75
-USUAL = 0.7  # quantile over the pictures that eyes are usually open by
-SLACK = 1.08  # times: by so much lids may be further open than read, since readings differ
+USUAL = 0.7  # quantile over the pictures that a person's eyes are usually open by
+# Shares of that by which the points of lids are apart that are shut, and of eyes that are open: points of shut lids do not meet.
+MEETING, APART = 0.45, 0.75
+# So many of the face reader's spreads below open eyes others begin to close, and are shut. Of training people what lies nearer is
+# open to a landmarker, whatever their eyes look like, and what lies further shut (docs/weights.md).
+CLOSES, SHUT = 1.0, 2.25
+ALIKE = 0.25  # share by which differences of eyes that are open, or shut, count
 LASHES, RIM = 1.0, 1.2  # pixels: so much below its points an upper lid ends, with its lashes, and a lower one begins
 CLOSING = 0.99  # shares of an eye's opening from which on nothing is closed
 
@@ -34,37 +38,56 @@ CLOSING = 0.99  # shares of an eye's opening from which on nothing is closed
 @dataclass(frozen=True)
 class Lids:
     """Of some pictures, K: edges (K, 2, 3, COLUMNS, 2) of the eyes on the left and on the right, crease, upper lid and lower lid,
-    each from left to right and at the same places along the eye, in half sides from the middle; open (K,): how far, in units of the
-    mean face; seen (K,), in [0, 1]: how surely the eyes are there; usual: how far eyes are open where they are not shut."""
+    each from left to right and at the same places along the eye, in half sides from the middle; seen (K,), in [0, 1]: how surely
+    the eyes are there; usual: how far the person's eyes are open where they are not shut, in units of the mean face."""
 
     edges: torch.Tensor
-    open: torch.Tensor
     seen: torch.Tensor
     usual: float
 
     def __getitem__(self, rows: torch.Tensor) -> "Lids":
-        return Lids(self.edges[rows], self.open[rows], self.seen[rows], self.usual)
+        return Lids(self.edges[rows], self.seen[rows], self.usual)
 
 
 def lids_of(points: torch.Tensor, missed: torch.Tensor, unit: torch.Tensor) -> Lids:
     """The points of faces (K, 68, 2), in half sides from the middle, by how much each may be missed (K, 68), and one unit of the
     mean face in each picture, in half sides, (K,)."""
     edges = torch.stack([_edges(points, *lines) for lines in EYES], 1)
-    opened = _opened(edges, unit)
-    return Lids(edges, opened, seen(missed[:, 36:48]), float(opened.quantile(USUAL)))
+    return Lids(edges, seen(missed[:, 36:48]), float(_opened(edges, unit).quantile(USUAL)))
+
+
+def wanted_open(poses: torch.Tensor, model: ReenactmentModel) -> torch.Tensor:
+    """How far eyes are open in poses (B, descriptor_size), of how far they are when they are: (B,) in [0, 1].
+    1 for weights without a bank of poses, which say nothing of how far eyes open."""
+    if not len(model.pose_bank):
+        return torch.ones(len(poses), device=poses.device)
+    return ((SHUT - below_open(poses, model, model.pose_bank)) / (SHUT - CLOSES)).clamp(0, 1)
+
+
+def below_open(poses: torch.Tensor, model: ReenactmentModel, among: torch.Tensor) -> torch.Tensor:
+    """How far below open eyes those of poses (B, descriptor_size) read, as open ones read of the poses `among`
+    (N, descriptor_size): (B,), in the face reader's spreads."""
+    column = model.columns_of(["eyes open"])[0]
+    return among[:, column].float().quantile(WIDE) - poses[:, column].float()
+
+
+def as_open(below: torch.Tensor) -> torch.Tensor:
+    """What tells apart eyes that read so far below open ones: differences of open eyes, and of shut ones, count less."""
+    between = below.clamp(CLOSES, SHUT)
+    return -torch.lerp(between, below, ALIKE)
 
 
 def with_closed_lids(
-    moved: torch.Tensor, reference: torch.Tensor, motion: torch.Tensor, lids: Lids, opening: torch.Tensor, unit: torch.Tensor
+    moved: torch.Tensor, reference: torch.Tensor, motion: torch.Tensor, lids: Lids, wanted: torch.Tensor, unit: torch.Tensor
 ) -> torch.Tensor:
     """What a painter moved (B, 4, S, S), premultiplied, with lids that are as far apart as wanted, or less.
 
-    reference (B, 4, S, S): what it moved; motion (B, 2, h, h) in half sides; lids: of the references; opening (B,): by how much
-    further they are wanted open than there, in units of the mean face; unit (B,): one of those, as wanted, in half sides.
+    reference (B, 4, S, S): what it moved; motion (B, 2, h, h) in half sides; lids: of the references; wanted (B,): how far eyes
+    are wanted open, see `wanted_open`; unit (B,): one unit of the mean face, in half sides.
     """
     went = where_to(lids.edges.flatten(1, 3), motion).unflatten(1, lids.edges.shape[1:4])
-    wanted, now = (_really(opened, lids.usual) for opened in (lids.open + opening, _opened(went, unit)))
-    left = (SLACK * (wanted + 1e-4) / (now + 1e-4)).clamp(0, 1)  # of the eye's opening
+    now = ((_opened(went, unit) / lids.usual - MEETING) / (APART - MEETING)).clamp(0, 1)
+    left = ((wanted + 1e-4) / (now + 1e-4)).clamp(0, 1)  # of the eye's opening
     if left.amin() > CLOSING:
         return moved
     closed = moved.clone()
@@ -95,12 +118,6 @@ def _edges(points: torch.Tensor, upper: list[int], lower: list[int], brow: list[
 def _opened(edges: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
     """How far lids (B, 2, 3, COLUMNS, 2) are open, the mean of both eyes, in units of the mean face: (B,)."""
     return (edges[:, :, 2] - edges[:, :, 1])[:, :, MIDDLE].norm(dim=3).mean((1, 2)) / unit
-
-
-def _really(opened: torch.Tensor, usual: float) -> torch.Tensor:
-    """How far eyes are open whose points are so far apart, (B,)."""
-    narrow = (opened - SHUT * usual).clamp_min(0) * (NARROW / (NARROW - SHUT))
-    return torch.where(opened < NARROW * usual, narrow, opened)
 
 
 def _looks(

@@ -13,7 +13,7 @@ from ..networks.model import ReenactmentModel
 from ..networks.painter import Painter, resized
 from .engines import AT_ONCE
 from .identity import Identity
-from .lids import lids_of, with_closed_lids
+from .lids import as_open, below_open, lids_of, wanted_open, with_closed_lids
 from .mouth import mouths_of, with_parted_lips
 from .outline import one_outline
 from .shares import PARTS, areas, counts_of, shares_of
@@ -84,9 +84,7 @@ class Painting:
             moved = with_parted_lips(moved, reference, motion, self.mouths[rows])
         if not eyes:
             return moved
-        lids = NAMES.index("eyes open")
-        wanted, there = (self._measured(numbers)[:, lids] for numbers in (poses, self.descriptors[rows]))
-        return with_closed_lids(moved, reference, motion, self.lids[rows], wanted - there, self._units(poses))
+        return with_closed_lids(moved, reference, motion, self.lids[rows], wanted_open(poses, self.model), self._units(poses))
 
     def drawn(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
         """What the generator draws, premultiplied: (B, 4, s, s) in [0, 1]."""
@@ -95,15 +93,19 @@ class Painting:
 
     def shares(self, poses: torch.Tensor) -> torch.Tensor:
         """How much of each of the PARTS of each pose is painted from each picture: (len(PARTS), B, K)."""
-        wanted, seen = self._faces(poses), self._faces(self.descriptors)
+        wanted, seen = self._eyes_told(poses, self.model.pose_bank), self._eyes_told(self.descriptors, self.descriptors)
         return torch.stack([shares_of(wanted, seen, counts, part.pictures) for counts, part in zip(self.counts, PARTS)])
 
-    def _measured(self, descriptors: torch.Tensor) -> torch.Tensor:
-        return self.model.pose_encoder.face.measured(self._faces(descriptors))
+    def _eyes_told(self, descriptors: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
+        """What the face reader read, with eyes as they are told apart: narrow ones that are open are no shut ones."""
+        faces = self._faces(descriptors).clone()
+        if len(among):
+            faces[:, NAMES.index("eyes open")] = as_open(below_open(descriptors, self.model, among))
+        return faces
 
     def _units(self, descriptors: torch.Tensor) -> torch.Tensor:
         """One unit of the mean face in pictures with these descriptors (N, descriptor_size), in half sides: (N,)."""
-        return 2 * self._measured(descriptors)[:, NAMES.index("size")].exp()
+        return 2 * self.model.pose_encoder.face.measured(self._faces(descriptors))[:, NAMES.index("size")].exp()
 
     def _faces(self, descriptors: torch.Tensor) -> torch.Tensor:
         """What the face reader read, of descriptors (N, descriptor_size): (N, face_size)."""

@@ -6,7 +6,7 @@ outline and the hair of another turn. So each part of a head is painted from the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -17,13 +17,18 @@ from ..networks.model import ReenactmentModel
 @dataclass(frozen=True)
 class Part:
     """Some of a head: how much each number that is read counts in how near a picture is to a pose, 1 where nothing is said
-    (docs/weights.md), and how many pictures it is painted from, at most."""
+    (docs/weights.md), how many pictures it is painted from, at most, and what counts are multiplied by where a picture reads more
+    than is wanted."""
 
     counts: dict[str, float]
     pictures: int
+    more: dict[str, float] = field(default_factory=dict)
 
 
-EYES = Part({"eyes open": 8.0, "gaze": 4.0, "mouth width": 0.5, "corners up": 0.5} | dict.fromkeys(OPENED, 0.5), 2)
+# Eyes that are too far open do sooner than eyes that are shut: lids come down over them (see lids.py), and nothing opens shut ones.
+EYES = Part(
+    {"eyes open": 16.0, "gaze": 4.0, "mouth width": 0.5, "corners up": 0.5} | dict.fromkeys(OPENED, 0.5), 2, {"eyes open": 0.25}
+)
 MOUTH = Part(
     {"mouth width": 2.0, "corners up": 2.0, "eyes open": 0.5, "brows up": 0.25, "gaze": 0.25} | dict.fromkeys(OPENED, 4.0), 2
 )  # fmt: skip
@@ -33,7 +38,7 @@ AROUND = Part(
     3,
 )
 PARTS = EYES, MOUTH, AROUND
-UNSEEN = 0.03  # a share below which a picture is not worth painting from
+UNSEEN = 0.1  # a share below which a picture is not worth painting from
 SAME_POSE = 0.05  # mean squared distance, in spreads of the bank: pictures nearer than that are as good as each other
 # Where a face is, from its brows to its chin, in units of the mean face (whose jaws are 1.9 from its middle): its middle below that
 # of the points which the reader fits, its half axes, how much further on it is gone, and where it is more and more the mouth's.
@@ -41,17 +46,19 @@ MIDDLE, HALF_AXES, FADES, HALVES = 0.7, (1.6, 2.0), 0.3, (0.3, 0.8)
 
 
 def counts_of(part: Part, model: ReenactmentModel) -> torch.Tensor:
-    """What squared differences of the face reader's numbers are multiplied by, (face_size,): the part's counts, over the squared
-    spread of the weights' bank of poses."""
+    """What squared differences of the face reader's numbers are multiplied by, where pictures read less than is wanted and where
+    more, (2, face_size): the part's counts, over the squared spread of the weights' bank of poses."""
     device, bank = model.pose_bank.device, model.pose_bank[:, model.configuration.pose_size :].float()
     spread = bank.std(0) + 1e-3 if len(bank) > 1 else torch.ones(model.configuration.face_size, device=device)
-    return torch.tensor([part.counts.get(name, 1.0) for name in NAMES], device=device) / spread.square()
+    counts, more = (torch.tensor([some.get(name, 1.0) for name in NAMES], device=device) for some in (part.counts, part.more))
+    return torch.stack((counts, counts * more)) / spread.square()
 
 
 def shares_of(wanted: torch.Tensor, pictures: torch.Tensor, counts: torch.Tensor, most: int) -> torch.Tensor:
-    """How much of each moment is painted from each picture, (B, K), of what is read of both, (B, face_size) and (K, face_size): the
-    nearest, `most` at most, fading so that none pops in or out."""
-    distance = ((wanted[:, None] - pictures[None]).square() * counts).mean(2)
+    """How much of each moment is painted from each picture, (B, K), of what is read of both, (B, face_size) and (K, face_size), by
+    `counts_of`: the nearest, `most` at most, fading so that none pops in or out."""
+    further = pictures[None] - wanted[:, None]
+    distance = (further.square() * torch.where(further > 0, counts[1], counts[0])).mean(2)
     near, rows = distance.topk(min(most + 1, distance.shape[1]), dim=1, largest=False)
     weights = ((near[:, :1] + SAME_POSE) / (near + SAME_POSE)).square()  # relative: however far apart pictures lie
     if weights.shape[1] > most:  # a picture enters with the weight 0 when it is as near as the one it replaces
