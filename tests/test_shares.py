@@ -75,10 +75,22 @@ def test_blinks_are_left_out_where_narrow_eyes_are_open(model, man):
     wide = float(model.pose_bank[:, lids].float().quantile(0.9))
     painting.descriptors[0, lids], painting.descriptors[1, lids] = wide + 0.7, wide - 1.6
     pose = painting.descriptors[:1].repeat(3, 1)
-    pose[:, lids] = wide - torch.tensor([[0.9], [1.6], [2.5]])
+    pose[:, lids] = wide - torch.tensor([[0.9], [1.2], [2.5]])
     open_eyed, between, shut = painting.shares(pose)[0, :, 0]
     assert open_eyed > 0.9 and shut < 0.3
     assert between > 0.5, "lids come down over open eyes, and nothing opens shut ones"
+
+
+def test_somebody_whose_eyes_always_read_narrow_has_open_ones_and_shut_ones(model, man):
+    """By half of how they read: were all of it how the person looks, eyes that are nearly shut throughout would count as open."""
+    painting, lids = two_of_one_picture(model, man), model.columns_of(["eyes open"])
+    wide = float(model.pose_bank[:, lids].float().quantile(0.9))
+    painting.descriptors = painting.descriptors[:1].repeat(24, 1)
+    painting.descriptors[:20, lids], painting.descriptors[20:, lids] = wide - 1.8, wide - 2.9
+    pose = painting.descriptors[:1].repeat(2, 1)
+    pose[:, lids] = wide - torch.tensor([[0.9], [2.3]])
+    open_eyed, shut = painting.shares(pose)[0, :, :20].sum(1)
+    assert open_eyed > 0.9 and shut < 0.1
 
 
 def test_closed_eyes_of_one_picture_and_an_open_mouth_of_another_are_painted_together(model, man):

@@ -61,14 +61,13 @@ def wanted_open(poses: torch.Tensor, model: ReenactmentModel) -> torch.Tensor:
     1 for weights without a bank of poses, which say nothing of how far eyes open."""
     if not len(model.pose_bank):
         return torch.ones(len(poses), device=poses.device)
-    return ((SHUT - below_open(poses, model, model.pose_bank)) / (SHUT - CLOSES)).clamp(0, 1)
+    return ((SHUT - below_open(poses, model)) / (SHUT - CLOSES)).clamp(0, 1)
 
 
-def below_open(poses: torch.Tensor, model: ReenactmentModel, among: torch.Tensor) -> torch.Tensor:
-    """How far below open eyes those of poses (B, descriptor_size) read, as open ones read of the poses `among`
-    (N, descriptor_size): (B,), in the face reader's spreads."""
+def below_open(poses: torch.Tensor, model: ReenactmentModel) -> torch.Tensor:
+    """How far below people's open eyes those of poses (B, descriptor_size) read, in the face reader's spreads: (B,)."""
     column = model.columns_of(["eyes open"])[0]
-    return among[:, column].float().quantile(WIDE) - poses[:, column].float()
+    return model.pose_bank[:, column].float().quantile(WIDE) - poses[:, column].float()
 
 
 def as_open(below: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ from .identity import Identity
 from .lids import as_open, below_open, lids_of, wanted_open, with_closed_lids
 from .mouth import mouths_of, with_parted_lips
 from .outline import one_outline
+from .rest import rest_of
 from .shares import PARTS, areas, counts_of, shares_of
 
 MICRO_BATCH = 8
@@ -93,14 +94,16 @@ class Painting:
 
     def shares(self, poses: torch.Tensor) -> torch.Tensor:
         """How much of each of the PARTS of each pose is painted from each picture: (len(PARTS), B, K)."""
-        wanted, seen = self._eyes_told(poses, self.model.pose_bank), self._eyes_told(self.descriptors, self.descriptors)
+        rest = torch.from_numpy(rest_of(self.model, self.descriptors.cpu().numpy())).to(poses)
+        wanted, seen = self._eyes_told(poses), self._eyes_told(self.descriptors, rest)
         return torch.stack([shares_of(wanted, seen, counts, part.pictures) for counts, part in zip(self.counts, PARTS)])
 
-    def _eyes_told(self, descriptors: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
-        """What the face reader read, with eyes as they are told apart: narrow ones that are open are no shut ones."""
+    def _eyes_told(self, descriptors: torch.Tensor, rest: torch.Tensor | float = 0.0) -> torch.Tensor:
+        """What the face reader read, with eyes as they are told apart: narrow ones that are open are no shut ones, and `rest`, how
+        the person looks at rest, is no narrowing."""
         faces = self._faces(descriptors).clone()
-        if len(among):
-            faces[:, NAMES.index("eyes open")] = as_open(below_open(descriptors, self.model, among))
+        if len(self.model.pose_bank):
+            faces[:, NAMES.index("eyes open")] = as_open(below_open(descriptors - rest, self.model))
         return faces
 
     def _units(self, descriptors: torch.Tensor) -> torch.Tensor:
