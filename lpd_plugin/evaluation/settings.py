@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT = 2  # of what is measured: a change of a measure, of the choice of frames or of how they are read is a new one
+FORMAT = 3  # of what is measured: a change of a measure, of the choice of frames or of how they are read is a new one
 
 
 @dataclass(frozen=True)
