@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from lpd_plugin.networks.configurations import configuration
 from lpd_plugin.networks.model import ReenactmentModel
 from lpd_plugin.reenactment import painting as painting_module
 from lpd_plugin.reenactment.crops import head_crops
+from lpd_plugin.reenactment.edges import where_to
 from lpd_plugin.reenactment.identity import encode_identity
 from lpd_plugin.reenactment.lids import EYES, Lids, lids_of, wanted_open, with_closed_lids
 from lpd_plugin.reenactment.painting import Painting
@@ -60,6 +62,17 @@ def column(picture: torch.Tensor, x: int) -> np.ndarray:
 
 def like(colours: np.ndarray, colour: tuple[float, ...]) -> np.ndarray:
     return np.abs(colours - colour).max(1) < 0.15
+
+
+@pytest.mark.parametrize("drawn_out", [0.1, 0.5])
+def test_where_an_edge_went_is_found_within_a_tenth_of_a_pixel_however_far_it_is_drawn_out(drawn_out):
+    axis = (torch.arange(64) * 2 + 1) / 64 - 1
+    waves = drawn_out / 3 * (3 * axis).sin()  # slopes of `drawn_out` at most
+    motion = torch.stack((waves.expand(64, 64), waves[:, None].expand(64, 64)))[None]
+    places = torch.rand(1, 50, 2, generator=torch.Generator().manual_seed(0)) - 0.5
+    found = where_to(places, motion)
+    came_from = found + F.grid_sample(motion, found[:, None], padding_mode="border", align_corners=False)[:, :, 0].mT
+    assert (came_from - places).abs().max() < 0.1 * 2 / SIDE and (found - places).abs().max() > drawn_out / 6
 
 
 @pytest.mark.parametrize("eye", [-APART, APART])
