@@ -13,11 +13,10 @@ from ..networks.model import ReenactmentModel
 from ..networks.painter import Painter, resized
 from .engines import AT_ONCE
 from .identity import Identity
-from .lids import as_open, below_open, lids_of, wanted_open, with_closed_lids
+from .lids import lids_of, wanted_open, with_closed_lids
 from .mouth import mouths_of, with_parted_lips
 from .outline import one_outline
-from .rest import rest_of
-from .shares import PARTS, areas, counts_of, shares_of
+from .shares import Choice, areas
 
 MICRO_BATCH = 8
 
@@ -48,7 +47,7 @@ class Painting:
             points = [torch.cat(part) for part in zip(*map(model.pose_encoder.face_points, pictures))]
             self.mouths, self.lids = mouths_of(torch.cat(pictures), *points), lids_of(*points, self._units(self.descriptors))
             self.drawings = torch.cat([self.drawn(embedding.expand(len(part), -1), part) for part in parts])
-        self.counts = [counts_of(part, model) for part in PARTS]
+            self.shares = Choice(self.descriptors, model)
 
     def __call__(self, identity: torch.Tensor, poses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """identity (B, identity_size), poses (B, descriptor_size) -> rgb (B, 3, S, S), straight; mask (B, 1, S, S): one outline."""
@@ -61,6 +60,7 @@ class Painting:
         """The person's pictures, moved and averaged by their shares, veils and all: (B, 4, S, S), premultiplied."""
         side = self.model.configuration.image_size
         drawn, shares, where = self.drawn(identity, poses), self.shares(poses), areas(poses, self.model, side)
+        lids = self.closing(poses)
         asked = self._faces(self.response.asking(poses, self.model))  # pictures are still chosen by what is wanted
         moments, rows = shares.sum(0).nonzero(as_tuple=True)
         together = 1 if poses.device.type == "cpu" else AT_ONCE  # alone, a picture's layers stay in a core's cache
@@ -71,40 +71,29 @@ class Painting:
             moved, motion = self.painter(drawn[moment], self.drawings[row], reference, numbers, self.motion_by)
             parts = shares[:, moment, row]
             eyes, mouth, _ = (parts > 0).any(1).tolist()  # what is not seen of a picture need not be finished
-            moved = self.finished(moved.float(), reference, motion.float(), row, poses[moment], eyes, mouth)
+            moved = self.finished(moved.float(), reference, motion.float(), row, lids[moment], eyes, mouth)
             painted.index_add_(0, moment, moved * (parts[..., None, None, None] * where[:, moment]).sum(0))
         return painted
 
+    def closing(self, poses: torch.Tensor) -> torch.Tensor:
+        """What `finished` needs to close lids in poses (B, descriptor_size), (B, 2): how far eyes are wanted open, see
+        `wanted_open`, and one unit of the mean face, in half sides."""
+        return torch.stack((wanted_open(poses, self.model), self._units(poses)), 1)
+
     def finished(
-        self, moved: torch.Tensor, reference: torch.Tensor, motion: torch.Tensor, rows: torch.Tensor, poses: torch.Tensor,
+        self, moved: torch.Tensor, reference: torch.Tensor, motion: torch.Tensor, rows: torch.Tensor, closing: torch.Tensor,
         eyes: bool = True, mouth: bool = True,
     ) -> torch.Tensor:  # fmt: skip
-        """What moving alone does not make of the pictures `rows` (B,) in poses (B, descriptor_size): lips that part and lids that
-        close, where `eyes` and the `mouth` are seen. The painter made `moved` of `reference` by `motion`; see Painter.forward."""
+        """What moving alone does not make of the pictures `rows` (B,): lips that part and lids that close, where `eyes` and the
+        `mouth` are seen. The painter made `moved` of `reference` by `motion`, see Painter.forward; closing (B, 2): of the poses."""
         if mouth:
             moved = with_parted_lips(moved, reference, motion, self.mouths[rows])
-        if not eyes:
-            return moved
-        return with_closed_lids(moved, reference, motion, self.lids[rows], wanted_open(poses, self.model), self._units(poses))
+        return with_closed_lids(moved, reference, motion, self.lids[rows], *closing.unbind(1)) if eyes else moved
 
     def drawn(self, identity: torch.Tensor, poses: torch.Tensor) -> torch.Tensor:
         """What the generator draws, premultiplied: (B, 4, s, s) in [0, 1]."""
         rgb, mask = self.generator(identity, poses)
         return torch.cat((rgb.clamp(0, 1) * mask, mask), 1)
-
-    def shares(self, poses: torch.Tensor) -> torch.Tensor:
-        """How much of each of the PARTS of each pose is painted from each picture: (len(PARTS), B, K)."""
-        rest = torch.from_numpy(rest_of(self.model, self.descriptors.cpu().numpy())).to(poses)
-        wanted, seen = self._eyes_told(poses), self._eyes_told(self.descriptors, rest)
-        return torch.stack([shares_of(wanted, seen, counts, part.pictures) for counts, part in zip(self.counts, PARTS)])
-
-    def _eyes_told(self, descriptors: torch.Tensor, rest: torch.Tensor | float = 0.0) -> torch.Tensor:
-        """What the face reader read, with eyes as they are told apart: narrow ones that are open are no shut ones, and `rest`, how
-        the person looks at rest, is no narrowing."""
-        faces = self._faces(descriptors).clone()
-        if len(self.model.pose_bank):
-            faces[:, NAMES.index("eyes open")] = as_open(below_open(descriptors - rest, self.model))
-        return faces
 
     def _units(self, descriptors: torch.Tensor) -> torch.Tensor:
         """One unit of the mean face in pictures with these descriptors (N, descriptor_size), in half sides: (N,)."""

@@ -182,7 +182,7 @@ class PainterAdaptation:
             faces = torch.cat((poses[:, self.model.configuration.pose_size :], self.faces[index]), 1)
             reference = self.painting.references(index).clone()
         moved, motion = self.painter(drawn, self.painting.drawings[index].clone(), reference, faces)
-        return self.painting.finished(moved, reference, motion, index, poses), motion
+        return self.painting.finished(moved, reference, motion, index, self.painting.closing(poses)), motion
 
     def _references(self, rows: np.ndarray) -> np.ndarray:
         """For each frame another one to paint it from: one of the likest, or any."""
