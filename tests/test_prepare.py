@@ -294,6 +294,31 @@ def test_a_recording_that_ends_its_process_takes_no_other_with_it_and_bad_input_
             list(worked(_half_or_die, range(6), 2, stop))
 
 
+WAITS = """
+import sys, time
+from lpd_plugin.learning.stopping import StopRequest
+from lpd_plugin.preparation.workers import worked
+
+def wait(item, progress):
+    print("at work", flush=True)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    with StopRequest() as stop:
+        list(worked(wait, range(2), 2, stop))
+"""
+
+
+def test_no_worker_outlives_the_first_process_however_that_was_killed(tmp_path):
+    (tmp_path / "waits.py").write_text(WAITS)
+    here = os.environ | {"PYTHONPATH": os.getcwd()}
+    first = subprocess.Popen([sys.executable, tmp_path / "waits.py"], stdout=subprocess.PIPE, text=True, env=here)
+    said = [first.stdout.readline() for _ in range(2)]
+    first.kill()
+    rest, _ = first.communicate(timeout=120)  # until nobody is left who could write
+    assert said == ["at work\n"] * 2 and rest == ""
+
+
 def test_a_folder_with_other_things_in_it_is_left_alone_and_two_at_once_are_refused(tmp_path, heads):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").write_text("dear")

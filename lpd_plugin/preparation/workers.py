@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import TypeVar
@@ -127,6 +129,7 @@ def _serve(connection: Connection, job: Callable) -> None:
     import torch
 
     keep_freed()
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process; the first one decides
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -140,3 +143,9 @@ def _serve(connection: Connection, job: Callable) -> None:
             connection.send(answer)
     except (EOFError, OSError):
         return
+
+
+def _end_with_the_first() -> None:
+    """Nobody waits for what a worker makes once the first process was killed; without this it would finish the item at hand."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
