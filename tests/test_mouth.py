@@ -164,6 +164,25 @@ def test_an_inside_grows_without_a_jump(gap):
     assert max(changes) < 1.4 * np.mean(changes)
 
 
+def test_lips_that_were_moved_unevenly_get_their_thickness_little_by_little_as_the_mouth_begins_to_open():
+    """A painter moves the line between lips as it likes; where a mouth opens by a hair it must not leap to where lips have it."""
+    gap = 8
+    reference, points = drawn_face(gap)
+    mouths = drawn_mouths(reference, points)
+    axis = (torch.arange(SIDE) + 0.5 - SIDE / 2) / (LIP + gap / 2)
+    uneven = 2 * 3 / SIDE * (1 - axis.square()).clamp_min(0)[:, None] * (1 - (axis / 2).square()).clamp_min(0)
+    heights = np.linspace(-0.5, 3, 71)  # pixels by which the mouth opens
+    changes, before = [], None
+    for height in heights:
+        motion = opening(1 + height / (2 * LIP + gap), gap)
+        motion[:, 1] += uneven
+        moved = moved_by(reference, motion)
+        difference = with_parted_lips(moved, reference, motion, mouths) - moved
+        changes.append(0.0 if before is None else float((difference - before).abs().sum()))
+        before = difference
+    assert before.abs().amax() > 0.1 and max(changes) < 0.1 * sum(changes)
+
+
 @pytest.fixture(scope="module")
 def closed(carphone):
     """The man with his mouth closed, as he was filmed."""

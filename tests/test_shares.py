@@ -58,6 +58,18 @@ def test_what_is_painted_changes_without_a_jump_from_one_picture_to_the_next(mod
     assert (greatest_changes(1600) < 0.4 * greatest_changes(200)).all()
 
 
+def test_a_picture_that_would_hardly_be_seen_is_not_painted_from(model, read):
+    """Each one costs as much as one that is seen throughout."""
+    turn, around = model.columns_of(["yaw"]), 2
+    pictures, spread = read[:1].repeat(2, 1), model.pose_bank[:, turn].float().std()
+
+    def seen(turned: float) -> float:
+        pictures[1, turn] = pictures[0, turn] + turned * spread
+        return float(Choice(pictures, model)(pictures[:1])[around, 0, 1])
+
+    assert seen(0.9) == 0 and 0.05 < seen(0.5) < 0.2 and seen(0.0) == 0.5
+
+
 @pytest.mark.parametrize(("part", "name"), [(0, "eyes open"), (0, "gaze"), (1, "lips apart"), (1, "jaw down")])
 def test_eyes_and_mouths_come_from_pictures_that_have_the_wanted_ones_and_the_rest_by_the_turn(model, read, wide, part, name):
     """Moving pixels turns a head, but closes no eyes and shows no inside of a mouth."""
