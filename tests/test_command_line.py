@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lpd_plugin.cli import reporting
 from lpd_plugin.cli.main import main
 
 
@@ -148,3 +149,14 @@ def test_numpy_comes_after_the_command_line_said_that_its_products_take_one_thre
     for given, expected in ({}, "1 True"), ({"OPENBLAS_NUM_THREADS": "4"}, "4 True"):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain | given)
         assert done.stdout.splitlines()[-1] == expected
+
+
+@pytest.mark.parametrize(("done", "seconds", "said"), [(300, 12, "heads: 300 of 600, 25.0/s\n"), (2, 90, "heads: 2 of 600, 45 s each\n")])
+def test_work_says_how_fast_it_goes_or_how_long_one_takes(capsys, monkeypatch, done, seconds, said):
+    """Neither "0.0/s" for what takes a minute nor "0.04 s each" for frames."""
+    clock = [0.0]
+    monkeypatch.setattr(reporting.time, "monotonic", lambda: clock[0])
+    with reporting.PlainProgress().task("heads", 600) as task:
+        clock[0] = seconds
+        task.advance(done)
+        assert capsys.readouterr().err == said

@@ -18,7 +18,14 @@ PLAIN_INTERVAL = 5.0  # seconds between plain lines of one task
 
 class _Rate(ProgressColumn):
     def render(self, task) -> Text:
-        return Text("" if task.speed is None else f"{task.speed:.1f}/s")
+        return Text("" if task.speed is None else pace(task.speed))
+
+
+def pace(rate: float) -> str:
+    """How fast things go, of which so many are done a second; how long one takes, where that is more than a second."""
+    if rate >= 1:
+        return f"{rate:.1f}/s"
+    return f"{1 / rate:.0f} s each" if rate > 0 else ""
 
 
 class TerminalProgress(Progress):
@@ -72,7 +79,8 @@ class PlainProgress(Progress):
         if now - self.last[id(task)] >= PLAIN_INTERVAL:
             self.last[id(task)] = now
             of = f" of {task.total}" if task.total else ""
-            self._write(f"{task.label}: {task.done}{of}, {task.done / (now - self.begun[id(task)]):.1f}/s")
+            said = (f"{task.label}: {task.done}{of}", pace(task.done / (now - self.begun[id(task)])))
+            self._write(", ".join(filter(None, said)))
 
     def finished(self, task: Task) -> None:
         seconds = time.monotonic() - self.begun.pop(id(task))
