@@ -12,28 +12,25 @@ import torch
 
 from ..networks.face_reader import NAMES, OPENED
 from ..networks.model import ReenactmentModel
-from .lids import as_open, below_open, wanted_open
+from .lids import ALIKE, as_open, below_open, wanted_open
 from .rest import rest_of
 
 
 @dataclass(frozen=True)
 class Part:
     """Some of a head: how much each number that is read counts in how near a picture is to a pose, 1 where nothing is said
-    (docs/weights.md), how many pictures it is painted from, at most, what counts are multiplied by where a picture reads more than
-    is wanted, and what the difference of a number comes near to and never costs, none where nothing is said."""
+    (docs/weights.md), how many pictures it is painted from, at most, and what counts are multiplied by where a picture reads more
+    than is wanted."""
 
     counts: dict[str, float]
     pictures: int
     more: dict[str, float] = field(default_factory=dict)
-    limits: dict[str, float] = field(default_factory=dict)
 
 
 # Eyes that are too far open do sooner than eyes that are shut: lids come down over them (see lids.py), and nothing opens shut ones.
-# Who never looks where the driver does, looks aside: were there no limit, gaze would buy half-shut eyes, which hardly look aside.
 EYES = Part(
-    {"eyes open": 16.0, "gaze": 4.0, "mouth width": 0.5, "corners up": 0.5} | dict.fromkeys(OPENED, 0.5), 2, {"eyes open": 0.25},
-    {"gaze": 8.0},
-)  # fmt: skip
+    {"eyes open": 16.0, "gaze": 4.0, "mouth width": 0.5, "corners up": 0.5} | dict.fromkeys(OPENED, 0.5), 2, {"eyes open": 0.25}
+)
 MOUTH = Part(
     {"mouth width": 2.0, "corners up": 2.0, "eyes open": 0.5, "brows up": 0.25, "gaze": 0.25} | dict.fromkeys(OPENED, 4.0), 2
 )  # fmt: skip
@@ -44,6 +41,7 @@ AROUND = Part(
 )
 PARTS = EYES, MOUTH, AROUND
 LIDS, GAZE = NAMES.index("eyes open"), NAMES.index("gaze")
+OPEN = 0.9  # how far open eyes are whose gaze is one
 UNSEEN = 0.1  # a share below which a picture is not worth painting from
 SAME_POSE = 0.05  # mean squared distance, in spreads of the bank: pictures nearer than that are as good as each other
 # Where a face is, from its brows to its chin, in units of the mean face (whose jaws are 1.9 from its middle): its middle below that
@@ -58,8 +56,8 @@ class Choice:
         self.model, self.counts = model, [counts_of(part, model) for part in PARTS]
         own = descriptors - torch.from_numpy(rest_of(model, descriptors.cpu().numpy())).to(descriptors)
         opened, gaze = wanted_open(own, model), descriptors[:, model.configuration.pose_size + GAZE]
-        seeing = gaze[opened > 0.5]
-        self.usual_gaze = (seeing if len(seeing) else gaze).median()
+        seeing = gaze[opened > OPEN] if (opened > OPEN).any() else gaze
+        self.usual_gaze, self.farthest = seeing.median(), (seeing.min(), seeing.max())
         self.pictures = self._told(descriptors, own)
 
     def __call__(self, poses: torch.Tensor) -> torch.Tensor:
@@ -69,32 +67,31 @@ class Choice:
 
     def _told(self, descriptors: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
         """What tells descriptors (N, descriptor_size) apart, (N, face_size): what was read, but for eyes. `own`: the same without
-        how the person's eyes look at rest, which is no narrowing; narrow eyes that are open are no shut ones; and where eyes are
-        shut, there is no gaze, and what is read as one does not count."""
+        how the person's eyes look at rest, which is no narrowing; narrow eyes that are open are no shut ones. Gaze counts less
+        where it is further than any of the person's open eyes look: half-shut ones, which read as straight ahead, are hardly nearer
+        to what is out of reach. And where eyes are shut there is none, and what is read as one does not count."""
         faces = descriptors[:, self.model.configuration.pose_size :].clone()
         if len(self.model.pose_bank):
             faces[:, LIDS] = as_open(below_open(own, self.model))
-            faces[:, GAZE] = torch.lerp(self.usual_gaze, faces[:, GAZE], wanted_open(own, self.model).square())
+            looking = torch.lerp(faces[:, GAZE].clamp(*self.farthest), faces[:, GAZE], ALIKE)
+            faces[:, GAZE] = torch.lerp(self.usual_gaze, looking, wanted_open(own, self.model).square())
         return faces
 
 
 def counts_of(part: Part, model: ReenactmentModel) -> torch.Tensor:
     """What squared differences of the face reader's numbers are multiplied by, where pictures read less than is wanted and where
-    more, and their limits, (3, face_size): the part's, counts over the squared spread of the weights' bank of poses."""
+    more, (2, face_size): the part's counts, over the squared spread of the weights' bank of poses."""
     device, bank = model.pose_bank.device, model.pose_bank[:, model.configuration.pose_size :].float()
     spread = bank.std(0) + 1e-3 if len(bank) > 1 else torch.ones(model.configuration.face_size, device=device)
-    said = ((part.counts, 1.0), (part.more, 1.0), (part.limits, torch.inf))
-    counts, more, limits = torch.tensor([[some.get(name, usual) for name in NAMES] for some, usual in said], device=device)
-    return torch.stack((counts / spread.square(), counts * more / spread.square(), limits))
+    counts, more = (torch.tensor([some.get(name, 1.0) for name in NAMES], device=device) for some in (part.counts, part.more))
+    return torch.stack((counts, counts * more)) / spread.square()
 
 
 def shares_of(wanted: torch.Tensor, pictures: torch.Tensor, counts: torch.Tensor, most: int) -> torch.Tensor:
     """How much of each moment is painted from each picture, (B, K), of what is read of both, (B, face_size) and (K, face_size), by
     `counts_of`: the nearest, `most` at most, fading so that none pops in or out."""
-    less, more, limits = counts
     further = pictures[None] - wanted[:, None]
-    costs = further.square() * torch.where(further > 0, more, less)
-    distance = (costs / (1 + costs / limits)).mean(2)
+    distance = (further.square() * torch.where(further > 0, counts[1], counts[0])).mean(2)
     near, rows = distance.topk(min(most + 1, distance.shape[1]), dim=1, largest=False)
     weights = ((near[:, :1] + SAME_POSE) / (near + SAME_POSE)).square()  # relative: however far apart pictures lie
     if weights.shape[1] > most:  # a picture enters with the weight 0 when it is as near as the one it replaces
