@@ -157,7 +157,7 @@ def test_each_picture_is_seen_where_it_has_its_share(model, man):
     middle = slice(48, -48)  # what lies near an edge may have come from beyond it
     where = areas(pose, model, painted.shape[-1])[:, 0, 0, middle, middle]
     assert (painted[0, :3, middle, middle] - 200 / 255 * where).abs().max() < 0.01 and painted[0, 3, middle, middle].min() > 0.99
-    assert where.amin() == 0 and (where.amax((1, 2)) == 1).all()
+    assert where.amin() == 0 and (where.amax((1, 2)) > 1 - 1e-6).all()
 
 
 def test_a_face_is_where_its_eyes_and_mouth_are_and_ends_before_its_hair(model, man):
@@ -179,4 +179,4 @@ def test_a_face_is_where_its_eyes_and_mouth_are_and_ends_before_its_hair(model, 
 
     assert torch.allclose(where.sum(0), torch.ones(1)) and len(where) == len(PARTS)
     assert least_and_most(0, points[:, 36:48])[0] > 0.85 and least_and_most(1, points[:, 48:68])[0] > 0.85
-    assert least_and_most(2, points[:, [0, 16]])[0] > 0.25 and least_and_most(2, above[:, None])[0] == 1
+    assert least_and_most(2, points[:, [0, 16]])[0] > 0.25 and least_and_most(2, above[:, None])[0] > 1 - 1e-6
