@@ -132,6 +132,29 @@ def test_where_no_picture_looks_where_the_driver_does_gaze_brings_no_half_shut_e
     assert Choice(pictures, model)(pose)[0, 0, 3] < 0.25
     pictures[2, gaze] = spread
     assert Choice(pictures, model)(pose)[0, 0, 2] > 0.9
+    pictures[2, gaze], pictures[3, gaze], pictures[3, lids] = -1.5 * spread, spread, wide - 1.5
+    assert Choice(pictures, model)(pose)[0, 0, 3] < 0.25, "what half-shut eyes read as is nowhere that the person looks"
+
+
+def test_the_further_a_driver_looks_beyond_what_the_person_does_the_more_the_farthest_look_is_taken(model, read, wide):
+    lids, gaze = (model.columns_of([name]) for name in ("eyes open", "gaze"))
+    spread = model.pose_bank[:, gaze].float().std()
+    pictures = read[:1].repeat(2, 1)
+    pictures[:, lids], pictures[:, gaze] = wide, spread * torch.tensor([[-0.5], [-0.7]])
+    pose = pictures[:1].repeat(2, 1)
+    pose[1, gaze] = 1.5 * spread
+    just, beyond = Choice(pictures, model)(pose)[0, :, 0]
+    assert beyond > just + 0.05
+
+
+def test_the_gaze_of_eyes_half_shut_counts_by_less_than_half(model, read, wide):
+    """It is read right less often than that (docs/weights.md)."""
+    lids, gaze = (model.columns_of([name]) for name in ("eyes open", "gaze"))
+    pictures, spread = read[:1].repeat(4, 1), model.pose_bank[:, gaze].float().std()
+    pictures[:, lids] = wide - torch.tensor([[0.0], [0.0], [1.625], [1.625]])
+    pictures[:, gaze] = spread * torch.tensor([[-0.5], [0.5], [-0.5], [0.5]])
+    shares = Choice(pictures, model)(pictures)[0]
+    assert shares[0, 1] < 0.1 and 0.2 < shares[2, 3] < 0.5
 
 
 def test_closed_eyes_of_one_picture_and_an_open_mouth_of_another_are_painted_together(model, read):

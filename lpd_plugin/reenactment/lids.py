@@ -61,13 +61,18 @@ def wanted_open(poses: torch.Tensor, model: ReenactmentModel) -> torch.Tensor:
     1 for weights without a bank of poses, which say nothing of how far eyes open."""
     if not len(model.pose_bank):
         return torch.ones(len(poses), device=poses.device)
-    return ((SHUT - below_open(poses, model)) / (SHUT - CLOSES)).clamp(0, 1)
+    return left_open(below_open(poses, model))
 
 
 def below_open(poses: torch.Tensor, model: ReenactmentModel) -> torch.Tensor:
     """How far below people's open eyes those of poses (B, descriptor_size) read, in the face reader's spreads: (B,)."""
     column = model.columns_of(["eyes open"])[0]
     return model.pose_bank[:, column].float().quantile(WIDE) - poses[:, column].float()
+
+
+def left_open(below: torch.Tensor) -> torch.Tensor:
+    """How far eyes are open that read so far below open ones, of how far they are when they are: in [0, 1]."""
+    return ((SHUT - below) / (SHUT - CLOSES)).clamp(0, 1)
 
 
 def as_open(below: torch.Tensor) -> torch.Tensor:

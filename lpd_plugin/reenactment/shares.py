@@ -12,7 +12,7 @@ import torch
 
 from ..networks.face_reader import NAMES, OPENED
 from ..networks.model import ReenactmentModel
-from .lids import ALIKE, as_open, below_open, wanted_open
+from .lids import ALIKE, as_open, below_open, left_open, wanted_open
 from .rest import rest_of
 
 
@@ -72,9 +72,10 @@ class Choice:
         to what is out of reach. And where eyes are shut there is none, and what is read as one does not count."""
         faces = descriptors[:, self.model.configuration.pose_size :].clone()
         if len(self.model.pose_bank):
-            faces[:, LIDS] = as_open(below_open(own, self.model))
+            below = below_open(own, self.model)
+            faces[:, LIDS] = as_open(below)
             looking = torch.lerp(faces[:, GAZE].clamp(*self.farthest), faces[:, GAZE], ALIKE)
-            faces[:, GAZE] = torch.lerp(self.usual_gaze, looking, wanted_open(own, self.model).square())
+            faces[:, GAZE] = torch.lerp(self.usual_gaze, looking, left_open(below).square())
         return faces
 
 
