@@ -15,7 +15,7 @@ from lpd_plugin.learning.face_pictures import MeasuredFaces, ShownFaces, bent, m
 from lpd_plugin.learning.face_reader_training import FaceReaderConfig, FaceReaderTraining
 from lpd_plugin.networks.configurations import configuration
 from lpd_plugin.networks.face_pose import FITTED, fit_held, rough_shape
-from lpd_plugin.networks.face_reader import FACE_VIEW, HELD, NAMES, face_view, mirrored
+from lpd_plugin.networks.face_reader import FACE_VIEW, HELD, NAMES, SEEN, face_view, mirrored
 from lpd_plugin.video.crop import crop_square
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.track import CropBox
@@ -188,6 +188,23 @@ def test_a_turned_view_of_a_face_has_the_turned_points_measures(carphone, astron
     assert points.shape == (16, 68, 2)
     assert pictures.shape == (16, 3, 64, 64) and 0 <= pictures.min() and pictures.max() <= 1
     assert values.shape == (16, configuration("compact").face_size) and values[:, ROLL].abs().max() > 1.5
+
+
+def test_mouths_can_be_measured_by_marks_of_their_own_and_nothing_else_is(carphone, astronaut):
+    store, random = two_persons(carphone, astronaut), np.random.default_rng(1)
+    marks, others = (FaceMarks(turned(*random.uniform(-0.1, 0.1, (3, store.count))), np.zeros(store.count)) for _ in range(2))
+    others.points[:, [65, 66, 67, 56, 57, 58], 1] += random.uniform(0, 0.05, (store.count, 1))
+    plain, both = MeasuredFaces(store, marks), MeasuredFaces(store, marks, mouths=others)
+    seen = np.isin(NAMES, SEEN)
+    assert np.array_equal(both.measured[:, ~seen], plain.measured[:, ~seen])
+    assert np.allclose(both.measured[:, seen], measures(others.points, others.gaze, both.shape)[:, seen])
+    assert not np.allclose(both.measured[:, seen], plain.measured[:, seen])
+    for faces in (both, plain):  # the same rows are drawn, and nothing is clamped
+        faces.unusual, faces.centre, faces.spread, faces.opening = plain.unusual, np.zeros(len(NAMES)), np.ones(len(NAMES)), 1.0
+    # So they are in views that are moved, bent and mirrored, whose points are the first marks' ones.
+    (_, values, points), (_, bare, places) = (ShownFaces(faces, 8, 32, seed=0).at(5) for faces in (both, plain))
+    assert torch.equal(values[:, ~seen], bare[:, ~seen]) and torch.equal(points, places)
+    assert (values - bare)[:, seen].abs().amax(1).median() > 0.05
 
 
 def test_a_chin_that_bending_made_longer_is_no_opener_mouth(carphone, astronaut):

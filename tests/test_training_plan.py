@@ -78,7 +78,8 @@ def test_a_plan_that_cannot_be_meant_is_refused_in_one_sentence(text, wrong, tmp
 
 
 def test_the_plan_of_the_embedded_weights_names_commands_and_configurations_that_there_are():
-    words = {"runs": "RUNS", "heads": "HEADS", "plan": str(EMBEDDED.parent), "face_features": "F.safetensors"}
+    words = {"runs": "RUNS", "heads": "HEADS", "plan": str(EMBEDDED.parent)}
+    words |= {"face_features": "F.safetensors", "points": "P.onnx", "more_points": "M.xml"}
     for stage in load_plan(EMBEDDED, words):
         assert stage.arguments[0] == "train"
         arguments = list(stage.arguments[1:])

@@ -77,12 +77,14 @@ def matte(folder, heads, steps, side, start) -> None:
 @train.command("face-reader")
 @click.option("-o", "--folder", required=True, type=click.Path(), help="The run's folder; it keeps the faces' points, too.")
 @click.option("--heads", required=True, type=click.Path(), help="Heads to train on: a folder or a packed file (docs/data.md).")
+@click.option("--points", multiple=True, type=click.Path(), help="A network that finds 68 points (.onnx, .xml); can be repeated.")
 @click.option("--steps", default=4000, show_default=True, type=click.IntRange(1), help="Steps in all.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-def face_reader(folder, heads, steps, device) -> None:
+def face_reader(folder, heads, points, steps, device) -> None:
     """Train what reads faces for the painter: how the head is held, what mouth and eyes do.
 
-    It learns from points that dlib finds: pip install "lpd[train]".
+    It learns from the 68 points of faces that dlib finds: pip install "lpd[train]". Networks named with --points find them better
+    (the mean of what all of them say); how far a mouth is open is still dlib's to say. docs/weights.md says why.
     """
     from ..learning.data.any_heads import open_heads
     from ..learning.devices import chosen_device
@@ -93,8 +95,13 @@ def face_reader(folder, heads, steps, device) -> None:
     device, folder = str(chosen_device(device)), Path(folder)
     store, others = (open_heads(heads, split, 256) for split in ("train", "val"))
     with progress_for(False) as progress:
-        faces = MeasuredFaces(store, marks_of(store, folder / "points-train.npz", progress))
-        held_out = MeasuredFaces(others, marks_of(others, folder / "points-val.npz", progress), faces)
+        splits = {"train": store, "val": others}
+        marks = {split: marks_of(each, folder / f"points-{split}.npz", progress, points) for split, each in splits.items()}
+        mouths = dict.fromkeys(splits)
+        if points:
+            mouths = {split: marks_of(each, folder / f"mouths-{split}.npz", progress, ()) for split, each in splits.items()}
+        faces = MeasuredFaces(store, marks["train"], mouths=mouths["train"])
+        held_out = MeasuredFaces(others, marks["val"], faces, mouths["val"])
         FaceReaderTraining(FaceReaderConfig(steps=steps), faces, folder, held_out, device).run(progress)
 
 

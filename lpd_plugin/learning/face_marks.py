@@ -1,12 +1,14 @@
 """Where 68 points of each training face are, and where it looks: what the face reader learns from.
 
-The points come from dlib's shape predictor (Kazemi and Sullivan 2014), whose file the package face_recognition_models
-carries. They are needed for training only: what ships looks at pixels alone.
+The points come from networks that are given as files (point_networks.py), or else from dlib's shape predictor (Kazemi and
+Sullivan 2014), whose file the package face_recognition_models carries. They are needed for training only: what ships looks at
+pixels alone.
 """
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from ..networks.face_pose import POINTS
 from ..progress import Progress
 from ..whole_files import written_whole
 from .data.store import Heads
+from .point_networks import mean_finder
 
 # The face box in a head crop: the crop's side is 1.8 times the box's, and dlib's boxes sit a little lower.
 BOX = (0.24, 0.29, 0.76, 0.81)
@@ -44,18 +47,26 @@ class FaceMarks:
         return FaceMarks(self.points[:, MIRRORED] * (-1, 1) + (1, 0), -self.gaze)
 
 
-def marks_of(store: Heads, cache: Path, progress: Progress | None = None) -> FaceMarks:
+def marks_of(
+    store: Heads, cache: Path, progress: Progress | None = None, networks: Sequence[str | Path] | None = None
+) -> FaceMarks:
     """The marks of every row of a store, read from `cache` (npz) if it is there, else found and written there.
 
-    Raises `BadInput` where the labelling packages are missing, or `cache` belongs to other data.
+    networks: files of those that find the points, whose mean counts; none of them: dlib. None: whoever found what is there.
+    Raises `BadInput` where the labelling packages are missing, a file is no such network, or `cache` belongs to other data or is
+    of others' points.
     """
+    who = " + ".join(Path(path).name for path in networks or ()) or "dlib"
     if cache.exists():
         with np.load(cache) as file:
             marks = FaceMarks(file["points"].astype(np.float64), file["gaze"].astype(np.float64))
+            before = str(file["finder"]) if "finder" in file else "dlib"
         if len(marks.gaze) != store.count:
             raise BadInput(f"{cache} is of {len(marks.gaze)} pictures, the data of {store.count}: delete it to make it again.")
+        if networks is not None and before != who:
+            raise BadInput(f"{cache} holds points that {before} found, not {who}: delete it, or take another folder.")
         return marks
-    find = point_finder()
+    find = mean_finder(networks, np.reshape(BOX, (2, 2)), MIRRORED) if networks else point_finder()
     points, gaze = np.zeros((store.count, POINTS, 2)), np.zeros(store.count)
     with (progress or Progress()).task("finding points of faces", store.count) as task:
         for row in range(store.count):
@@ -65,7 +76,7 @@ def marks_of(store: Heads, cache: Path, progress: Progress | None = None) -> Fac
             task.advance()
     cache.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(cache) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, points=points.astype(np.float32), gaze=gaze.astype(np.float32))
+        np.savez_compressed(file, points=points.astype(np.float32), gaze=gaze.astype(np.float32), finder=np.array(who))
     return FaceMarks(points, gaze)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..networks.face_reader import FACE_VIEW, HELD
+from ..networks.face_reader import FACE_VIEW, HELD, NAMES, SEEN
 from .augmentation import PoseAugmentation, swapped_backgrounds
 from .data.store import Heads
 from .face_marks import FaceMarks
@@ -22,17 +22,21 @@ BENDS = 5  # places a side that bend on their own
 class MeasuredFaces:
     """A store's faces and what is measured on them: `values` (rows, 14), see face_reader.NAMES.
 
-    `known`: the training faces, whose shape and spread measure held-out ones, too.
+    `known`: the training faces, whose shape and spread measure held-out ones, too. `mouths`: other marks of the same rows, by
+    which what the reader sees of mouths (SEEN) is measured; a finder whose errors nobody can learn teaches an opening mouth better
+    than one that finds everything else better (docs/weights.md).
     """
 
-    def __init__(self, store: Heads, marks: FaceMarks, known: "MeasuredFaces | None" = None):
-        self.store, self.marks, mirror = store, marks, marks.mirrored()
+    def __init__(
+        self, store: Heads, marks: FaceMarks, known: "MeasuredFaces | None" = None, mouths: FaceMarks | None = None
+    ):
+        self.store, self.marks, self.mouths, mirror = store, marks, mouths or marks, marks.mirrored()
         self.shape = known.shape if known else mean_shape(np.concatenate((marks.points, mirror.points)))
         self.persons = [
             np.concatenate([np.arange(store.clips[c].start, store.clips[c].stop) for c in clips])
             for clips in store.by_person().values()
         ]
-        values, other = (measures(m.points, m.gaze, self.shape) for m in (marks, mirror))
+        values, other = self.of_points(marks, self.mouths), self.of_points(mirror, self.mouths.mirrored())
         self.values = without_usual(values, self.persons)
         mirrored = without_usual(other, self.persons)
         self.measured, self.measured_mirrored = values, other
@@ -41,6 +45,14 @@ class MeasuredFaces:
         self.centre, self.spread = (known.centre, known.spread) if known else (everything.mean(0), everything.std(0) + 1e-6)
         self.opening = known.opening if known else float(((everything - self.centre) / self.spread)[:, OPENING].sum(1).std()) + 1e-6
         self.unusual = np.abs(self.standard(self.values)[:, HELD:]).mean(1)
+
+    def of_points(self, marks: FaceMarks, mouths: FaceMarks) -> np.ndarray:
+        """What is measured (N, 14) on faces with these marks, and on their mouths by the others."""
+        values = measures(marks.points, marks.gaze, self.shape)
+        if mouths is not marks:
+            seen = [NAMES.index(name) for name in SEEN]
+            values[:, seen] = measures(mouths.points, mouths.gaze, self.shape)[:, seen]
+        return values
 
     def standard(self, values: np.ndarray) -> np.ndarray:
         """Measures with mean 0 and spread 1 over the training faces, those of an opening mouth shared."""
@@ -71,14 +83,19 @@ class ShownFaces:
         rows, turn, mirror = self.faces.rows(self.batch, random), self._moves(random), random.random(self.batch) < 0.5
         bends = torch.from_numpy(random.normal(0, BEND, (self.batch, 2, BENDS, BENDS))).float()
         bends = bends * torch.from_numpy(random.random((self.batch, 1, 1, 1))).float()
-        seen, other = self.faces.marks[rows], self.faces.marks[rows].mirrored()
-        points = np.where(mirror[:, None, None], other.points, seen.points) * 2 - 1
-        points = moved_points(points, turn, bends)
-        gaze = np.where(mirror, other.gaze, seen.gaze)
-        measured = measures((points + 1) / 2, gaze, self.faces.shape)
+        marks = self._moved(self.faces.marks, rows, turn, mirror, bends)
+        same = self.faces.mouths is self.faces.marks
+        mouths = marks if same else self._moved(self.faces.mouths, rows, turn, mirror, bends)
+        measured, points = self.faces.of_points(marks, mouths), marks.points * 2 - 1
         values = self.faces.standard(self._meant(measured, rows, mirror))
         values, points = (torch.from_numpy(t).float().to(self.device) for t in (values, points / FACE_VIEW))
         return self._views(rows, turn, bends, mirror), values.clamp(-4, 4), points
+
+    def _moved(self, marks: FaceMarks, rows: np.ndarray, turn: np.ndarray, mirror: np.ndarray, bends: torch.Tensor) -> FaceMarks:
+        """The marks of rows in the views that are shown of them, in shares of the crop's side."""
+        seen, other = marks[rows], marks[rows].mirrored()
+        points = np.where(mirror[:, None, None], other.points, seen.points) * 2 - 1
+        return FaceMarks((moved_points(points, turn, bends) + 1) / 2, np.where(mirror, other.gaze, seen.gaze))
 
     def _meant(self, measured: np.ndarray, rows: np.ndarray, mirror: np.ndarray) -> np.ndarray:
         """What is measured (B, 14) on bent faces, less what is usual: of the person, and of the person that bends made of it,
