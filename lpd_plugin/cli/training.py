@@ -84,7 +84,7 @@ def face_reader(folder, heads, points, steps, device) -> None:
     """Train what reads faces for the painter: how the head is held, what mouth and eyes do.
 
     It learns from the 68 points of faces that dlib finds: pip install "lpd[train]". Networks named with --points find them better
-    (the mean of what all of them say); how far a mouth is open is still dlib's to say. docs/weights.md says why.
+    (the mean of what all of them say); where lips meet, and how far they are apart, is still dlib's to say. See docs/weights.md.
     """
     from ..learning.data.any_heads import open_heads
     from ..learning.devices import chosen_device

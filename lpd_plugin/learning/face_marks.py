@@ -29,6 +29,7 @@ MIRRORED = np.array(
     [*range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, 35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
     + [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
 )  # the point that each one becomes in a mirror
+INNER_LIPS = slice(60, 68)
 EYE_PATCH = (48, 24)  # pixels wide and high: an eye is looked at in this size
 
 
@@ -42,6 +43,12 @@ class FaceMarks:
 
     def __getitem__(self, rows: np.ndarray) -> "FaceMarks":
         return FaceMarks(self.points[rows], self.gaze[rows])
+
+    def with_seam_of(self, other: "FaceMarks") -> "FaceMarks":
+        """These marks with the other ones' inner edges of lips: where lips meet."""
+        points = self.points.copy()
+        points[:, INNER_LIPS] = other.points[:, INNER_LIPS]
+        return FaceMarks(points, self.gaze)
 
     def mirrored(self) -> "FaceMarks":
         return FaceMarks(self.points[:, MIRRORED] * (-1, 1) + (1, 0), -self.gaze)

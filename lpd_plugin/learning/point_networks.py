@@ -48,8 +48,9 @@ class PointNetwork:
 
     def points(self, picture: np.ndarray, near: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
         """(68, 2) in shares of the side of a head crop (S, S, 3) uint8, looked for around `near`, points in such shares;
-        `mirrored` (68,) says which point each one becomes in a mirror."""
-        found, (least, most) = [], (near.min(0), near.max(0))
+        `mirrored` (68,) says which point each one becomes in a mirror. As dlib counts them: 0 is the middle of the first pixel."""
+        half = 0.5 / picture.shape[0]
+        found, (least, most) = [], (near.min(0) + half, near.max(0) + half)
         for larger in LARGER:
             side = larger * float((most - least).max())
             corner = (least + most - side) / 2
@@ -58,7 +59,7 @@ class PointNetwork:
                 seen = face[:, ::-1] if flipped else face
                 said = self._answer(np.ascontiguousarray(seen.transpose(2, 0, 1)[None])).reshape(POINTS, 2).astype(np.float64)
                 found.append(corner + side * (said[mirrored] * (-1, 1) + (1, 0) if flipped else said))
-        return np.mean(found, 0)
+        return np.mean(found, 0) - half
 
 
 def mean_finder(paths: Sequence[str | Path], begin: np.ndarray, mirrored: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -82,7 +83,8 @@ def _cut(picture: np.ndarray, corner: np.ndarray, side: float) -> np.ndarray:
     """(SIDE, SIDE, 3) float32 in [0, 1]: the square at `corner`, both in shares of the picture's side."""
     pixels = picture.shape[0]
     scale = SIDE / (side * pixels)
-    matrix = np.float64([[scale, 0, -corner[0] * pixels * scale], [0, scale, -corner[1] * pixels * scale]])
+    shift = 0.5 * scale - 0.5 - corner * pixels * scale  # OpenCV counts from the middle of the first pixel
+    matrix = np.float64([[scale, 0, shift[0]], [0, scale, shift[1]]])
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     return cv2.warpAffine(picture, matrix, (SIDE, SIDE), flags=how, borderMode=cv2.BORDER_REPLICATE).astype(np.float32) / 255
 
