@@ -8,7 +8,8 @@ from heads_media import heads_folder
 
 from lpd_plugin.cli.main import main
 from lpd_plugin.errors import BadInput
-from lpd_plugin.learning.face_marks import BOX, MIRRORED, marks_of
+from lpd_plugin.learning.data.any_heads import open_heads
+from lpd_plugin.learning.face_marks import BOX, MIRRORED, marks_of, taught_by
 from lpd_plugin.learning.point_networks import SIDE, PointNetwork, mean_finder
 
 BEGIN = np.reshape(BOX, (2, 2))
@@ -136,6 +137,12 @@ def test_the_command_learns_from_networks_it_is_told_and_of_mouths_from_dlib(tmp
         assert not np.allclose(file["points"], dlibs)
     with np.load(run / "mouths-train.npz") as file:
         assert str(file["finder"]) == "dlib" and np.allclose(file["points"], dlibs)
+    # A painter over this reader learns from the same: the networks' points, but for where lips meet.
+    store = open_heads(heads, "train", 256)
+    marks, mouths = taught_by(store, "train", run)
+    assert np.allclose(marks.points[:, 60:], dlibs[60:]) and np.allclose(mouths.points, dlibs)
+    assert np.allclose(marks.points[:, :60], marks_of(store, run / "points-train.npz").points[:, :60])
+    assert taught_by(store, "train", tmp_path / "dlibs", networks=())[1] is None
     with pytest.raises(SystemExit):
         main(words)
     assert "holds points that a.onnx + b.onnx found, not dlib" in capsys.readouterr().err

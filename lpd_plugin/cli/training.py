@@ -88,20 +88,17 @@ def face_reader(folder, heads, points, steps, device) -> None:
     """
     from ..learning.data.any_heads import open_heads
     from ..learning.devices import chosen_device
-    from ..learning.face_marks import marks_of
+    from ..learning.face_marks import taught_by
     from ..learning.face_pictures import MeasuredFaces
     from ..learning.face_reader_training import FaceReaderConfig, FaceReaderTraining
 
     device, folder = str(chosen_device(device)), Path(folder)
     store, others = (open_heads(heads, split, 256) for split in ("train", "val"))
     with progress_for(False) as progress:
-        splits = {"train": store, "val": others}
-        marks = {split: marks_of(each, folder / f"points-{split}.npz", progress, points) for split, each in splits.items()}
-        mouths = dict.fromkeys(splits)
-        if points:
-            mouths = {split: marks_of(each, folder / f"mouths-{split}.npz", progress, ()) for split, each in splits.items()}
-        faces = MeasuredFaces(store, marks["train"], mouths=mouths["train"])
-        held_out = MeasuredFaces(others, marks["val"], faces, mouths["val"])
+        marks, mouths = taught_by(store, "train", folder, progress, points)
+        faces = MeasuredFaces(store, marks, mouths=mouths)
+        marks, mouths = taught_by(others, "val", folder, progress, points)
+        held_out = MeasuredFaces(others, marks, faces, mouths)
         FaceReaderTraining(FaceReaderConfig(steps=steps), faces, folder, held_out, device).run(progress)
 
 
@@ -122,14 +119,13 @@ def painter(folder, heads, start, reader, steps, side, rate, pairs, strangers, d
     from ..learning.checkpoint import CHECKPOINT
     from ..learning.data.any_heads import open_heads
     from ..learning.devices import chosen_device
-    from ..learning.face_marks import marks_of
+    from ..learning.face_marks import taught_by
     from ..learning.painter_training import PainterConfig, PainterTraining
 
     device = str(chosen_device(device))
     store, held_out = (open_heads(heads, split, 256) for split in ("train", "val"))
-    points = Path(reader or folder) / "points-train.npz"
     with progress_for(False) as progress:
-        marks = marks_of(store, points, progress)
+        marks, _ = taught_by(store, "train", Path(reader or folder), progress)
         config = PainterConfig(
             steps=steps, side=int(side), rate=rate, pairs=pairs, strangers=strangers, face_features=face_features
         )

@@ -87,6 +87,22 @@ def marks_of(
     return FaceMarks(points, gaze)
 
 
+def taught_by(
+    store: Heads, split: str, folder: Path, progress: Progress | None = None, networks: Sequence[str | Path] | None = None
+) -> tuple[FaceMarks, FaceMarks | None]:
+    """What a face reader in `folder` learns from, and a painter over it: the marks of a store's rows, and those by which mouths are
+    measured where networks found the points. dlib says where lips meet and how far they are apart (docs/weights.md).
+
+    networks as in `marks_of`, which says what is raised.
+    """
+    marks = marks_of(store, folder / f"points-{split}.npz", progress, networks)
+    cache = folder / f"mouths-{split}.npz"
+    if not (networks or (networks is None and cache.exists())):
+        return marks, None
+    mouths = marks_of(store, cache, progress, ())
+    return marks.with_seam_of(mouths), mouths
+
+
 def point_finder(need_face: bool = False):
     """The labeller: a head crop (S, S, 3) uint8 -> (68, 2) in shares of its side. Where dlib sees no face, the points of one in
     the crop's middle, or None with `need_face`. Raises `BadInput` without its packages."""

@@ -22,15 +22,14 @@ BENDS = 5  # places a side that bend on their own
 class MeasuredFaces:
     """A store's faces and what is measured on them: `values` (rows, 14), see face_reader.NAMES.
 
-    `known`: the training faces, whose shape and spread measure held-out ones, too. `mouths`: other marks of the same rows, which
-    say where lips meet, and by which what the reader sees of mouths (SEEN) is measured; a finder whose errors nobody can learn
-    teaches an opening mouth better than one that finds everything else better (docs/weights.md).
+    `known`: the training faces, whose shape and spread measure held-out ones, too. `mouths`: other marks of the same rows, by
+    which what the reader sees of mouths (SEEN) is measured; a finder whose errors nobody can learn teaches an opening mouth better
+    than one that finds everything else better (docs/weights.md).
     """
 
     def __init__(
         self, store: Heads, marks: FaceMarks, known: "MeasuredFaces | None" = None, mouths: FaceMarks | None = None
     ):
-        marks = marks.with_seam_of(mouths) if mouths else marks
         self.store, self.marks, self.mouths, mirror = store, marks, mouths or marks, marks.mirrored()
         self.shape = known.shape if known else mean_shape(np.concatenate((marks.points, mirror.points)))
         self.persons = [
