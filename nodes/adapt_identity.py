@@ -15,7 +15,7 @@ class AdaptIdentity(Node):
         "The number of steps is chosen by measuring, unless it is given."
     )
     search_aliases = ("fine-tune", "few-shot")
-    version = 8
+    version = 9
     inputs = (
         Input("identity", types.IDENTITY, tooltip="Whose pictures to fit"),
         Int(

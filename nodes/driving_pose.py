@@ -12,7 +12,7 @@ class DrivingPose(Node):
     category = "LPD/performance"
     description = "Reads a performance: one pose descriptor a frame."
     search_aliases = ("driver", "performance", "motion")
-    version = 3
+    version = 4
     inputs = (
         Input("driver", (types.VIDEO, types.IMAGE), tooltip="A clip of anybody performing"),
         Input("track", types.TRACK, optional=True, tooltip="Which head; without it the largest is tracked"),

@@ -15,7 +15,7 @@ class EditPose(Node):
         "reverses and retimes; shows it as curves and as generated frames."
     )
     search_aliases = ("smooth", "retime", "amplify", "exaggerate", "crossfade", "speed ramp")
-    version = 2
+    version = 3
     inputs = (
         Input("pose", types.POSE, tooltip="The performance to shape"),
         Float("smooth", default=0.0, minimum=0.0, maximum=30.0, step=0.1,

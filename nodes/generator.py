@@ -12,7 +12,7 @@ class Generator(Node):
     category = "LPD/generate"
     description = "Heads of the identity in the performance's poses, drawn only when they are needed."
     search_aliases = ("reenact", "render head")
-    version = 5
+    version = 6
     inputs = (
         Input("identity", types.IDENTITY, tooltip="Who to draw"),
         Input("pose", types.POSE, tooltip="What they do"),

@@ -12,7 +12,7 @@ class SourceIdentity(Node):
     category = "LPD/identity"
     description = "The identity of the person in a picture or clip: the mean over several different views."
     search_aliases = ("source face", "reference")
-    version = 5
+    version = 6
     inputs = (
         Input("source", (types.VIDEO, types.IMAGE), tooltip="One picture or a clip of the person"),
         Input("track", types.TRACK, optional=True, tooltip="Which head; without it the largest is tracked"),

@@ -15,7 +15,7 @@ from lpd_plugin.learning.face_pictures import MeasuredFaces, ShownFaces, bent, m
 from lpd_plugin.learning.face_reader_training import FaceReaderConfig, FaceReaderTraining
 from lpd_plugin.networks.configurations import configuration
 from lpd_plugin.networks.face_pose import FITTED, fit_held, rough_shape
-from lpd_plugin.networks.face_reader import FACE_VIEW, HELD, NAMES, SEEN, face_view, mirrored
+from lpd_plugin.networks.face_reader import FACE_VIEW, GRIN, HELD, NAMES, SEEN, face_view, mirrored
 from lpd_plugin.video.crop import crop_square
 from lpd_plugin.video.open import open_clip
 from lpd_plugin.video.track import CropBox
@@ -164,6 +164,22 @@ def test_the_embedded_reader_sees_the_two_moments_at_which_the_man_opens_his_mou
     assert np.corrcoef(lips, numbers[:, NAMES.index("jaw down")])[0, 1] > 0.999  # one opening, told twice
 
 
+def test_lips_that_a_grin_draws_apart_are_no_opened_mouth(man):
+    """What is read of an opening is what the mouth itself looks like, less a share of how wide it is."""
+    model, looked = load_model(), []
+    face = model.pose_encoder.face
+    pictures = torch.from_numpy(man[[10, 60]]).permute(0, 3, 1, 2).float() / 255
+    watch = face.mouth.register_forward_hook(lambda _, views, opening: looked.append(opening))
+    with torch.inference_mode():
+        numbers = face.looked(face_view(pictures, model.pose_encoder.size))[0]
+    watch.remove()
+    width = numbers[:, NAMES.index("mouth width")]
+    assert width.abs().min() > 0.1
+    for name in ("lips apart", "jaw down"):
+        assert torch.allclose(numbers[:, NAMES.index(name)], looked[0][:, SEEN.index(name)] - GRIN * width, atol=1e-5)
+    assert torch.allclose(numbers[:, NAMES.index("lips forward")], looked[0][:, SEEN.index("lips forward")], atol=1e-5)
+
+
 def test_a_reader_stopped_and_resumed_learns_the_same(carphone, astronaut, tmp_path):
     store = two_persons(carphone, astronaut)
     angles = np.random.default_rng(1).uniform(-0.4, 0.4, (3, store.count))
@@ -234,11 +250,14 @@ def test_an_opening_mouth_is_one_number_told_twice_the_sum_of_lips_jaw_and_lips_
     told = faces.standard(faces.values)
     lips, jaw, forward = (NAMES.index(name) for name in ("lips apart", "jaw down", "lips forward"))
     assert np.allclose(told[:, lips], told[:, jaw]) and np.corrcoef(told[:, lips], opened)[0, 1] > 0.95
-    assert np.corrcoef(told[:, lips], apart[:, [lips, jaw, forward]].sum(1))[0, 1] == pytest.approx(1)
+    grins = GRIN * apart[:, NAMES.index("mouth width")]  # lips that a grin draws apart
+    assert np.corrcoef(told[:, lips] + grins, apart[:, [lips, jaw, forward]].sum(1))[0, 1] == pytest.approx(1)
     others = [k for k in range(len(NAMES)) if k not in (lips, jaw)]
     assert np.array_equal(told[:, others], apart[:, others])
     both = np.concatenate((faces.values, without_usual(faces.measured_mirrored, faces.persons)))
-    assert faces.standard(both).std(0)[[lips, jaw]] == pytest.approx(1, abs=1e-3)  # as every other number
+    everything = faces.standard(both)
+    whole = everything[:, lips] + GRIN * everything[:, NAMES.index("mouth width")]
+    assert whole.std() == pytest.approx(1, abs=1e-3)  # as every other number
     assert np.array_equal(MeasuredFaces(store, faces.marks, faces).standard(faces.values), told)  # held-out faces, measured alike
 
 

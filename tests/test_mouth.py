@@ -209,4 +209,4 @@ def test_a_man_who_was_filmed_with_his_mouth_closed_opens_it(closed, monkeypatch
 
     inside = dark_share()
     monkeypatch.setattr(painting_module, "with_parted_lips", lambda moved, *others: moved)
-    assert inside > 0.25 and inside > 1.2 * dark_share()
+    assert inside > 0.2 and inside > 1.2 * dark_share()

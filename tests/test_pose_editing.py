@@ -126,7 +126,7 @@ def test_one_is_the_performance_as_it_was_and_zero_stands_still(talking):
 
 def test_the_neutral_moment_has_a_closed_mouth_and_open_eyes(talking):
     row, face = neutral_row(talking), talking.parts.face(talking.descriptors)
-    assert face[row, LIPS] < np.median(face[:, LIPS]) and face[row, JAW] < np.median(face[:, JAW])
+    assert (face[row, [LIPS, JAW]] <= np.quantile(face[:, [LIPS, JAW]], 0.25, axis=0)).all()
     assert face[row, EYES] > np.quantile(face[:, EYES], 0.3)
     assert neutral_row(talking, 2.0) == int(np.argmin(np.abs(talking.times - 2.0)))
 
@@ -163,13 +163,16 @@ def test_the_jaw_in_generated_pictures_opens_further_with_every_step_of_the_slid
     widest = float(model.pose_bank[:, model.columns_of(["jaw down"])].max())
     twice = amplified(pose, 2.0).descriptors[:, model.columns_of(["jaw down"])][:, 0]
     rows = np.argsort(np.where(twice <= widest, pose.parts.amount("jaw", pose.descriptors), -np.inf))[-40::5]
-    jaws, turns = [], []
+    jaws, wanted, turns = [], [], []
     for amount in (0.0, 0.5, 1.0, 1.5, 2.0):
-        face = shown(identity, at_rows(amplified(pose, amount), rows), model)
+        strengthened = at_rows(amplified(pose, amount), rows)
+        wanted.append(pose.parts.amount("jaw", strengthened.descriptors).mean())
+        face = shown(identity, strengthened, model)
         jaws.append(face[:, [LIPS, JAW]].mean())
         turns.append(face[:, YAW].std())
     assert (np.diff(jaws) > 0).all(), jaws
-    assert jaws[2] - jaws[0] > 0.7  # spreads of the training faces
+    assert wanted[2] - wanted[0] > 0.5  # spreads of the training faces
+    assert jaws[2] - jaws[0] > 0.8 * (wanted[2] - wanted[0])
     assert turns[4] < 1.6 * turns[2], "the head turns as it did"
 
 

@@ -23,4 +23,4 @@ class Settings:
     @classmethod
     def quick(cls, pictures: int = 32) -> "Settings":
         """Enough to see where a change led, in minutes."""
-        return cls(pictures, tested=16, run=10, drivers=3, frames=8, described=64)
+        return cls(pictures, tested=16, run=8, drivers=3, frames=8, described=64)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..networks.face_pose import FITTED, Held, fit_held, rough_shape
-from ..networks.face_reader import HELD, NAMES, OPENED
+from ..networks.face_reader import HELD, NAMES, OPENED, without_grins
 
 # How much of a person's usual value is taken out of each expression: a closed mouth is closed for everybody, a wide
 # mouth may be a smile or how somebody looks.
@@ -71,7 +71,8 @@ def without_usual(values: np.ndarray, persons: list[np.ndarray]) -> np.ndarray:
 
 
 def shared_opening(standard: np.ndarray, spread: float) -> np.ndarray:
-    """Standardised measures (N, len(NAMES)) with the mouth's opening, the sum of OPENING over `spread`, as each of SHARED."""
+    """Standardised measures (N, len(NAMES)) with the mouth's opening, the sum of OPENING over `spread`, as each of SHARED, less
+    what a grin does to it, as the reader says it."""
     shared = standard.copy()
     shared[:, SHARED] = (standard[:, OPENING].sum(1) / spread)[:, None]
-    return shared
+    return without_grins(torch.from_numpy(shared)).numpy()

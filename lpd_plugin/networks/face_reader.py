@@ -21,6 +21,9 @@ NAMES = (
 HELD = 6  # the first so many numbers say how the head is held, the rest what the face does
 SEEN = ("lips apart", "jaw down", "lips forward")  # read off the picture itself: lips a little apart lie where closed ones do
 OPENED = ("lips apart", "jaw down")  # both say how far the mouth is open (learning/face_measures.py)
+# So much of how wide a mouth is, both in spreads, is taken off how far it is open: lips that a grin draws apart are no opened
+# mouth. Chosen by training people and a judge of jaws (docs/weights.md).
+GRIN = 0.2
 ODD = ("x", "roll", "yaw", "gaze")  # what is the other way round in a mirror
 LEAST_MAP_WIDTH = 48
 OWN_SCALE = 5.0  # what a face has beyond the mean one, in numbers of the size that layers like
@@ -108,12 +111,19 @@ class FaceReader(nn.Module):
         expression = self.expression((OWN_SCALE * own.flatten(1)).to(x))
         numbers = torch.cat((numbers.to(expression), expression), 1)
         seen = torch.tensor([NAMES.index(name) for name in SEEN], device=numbers.device)
-        return numbers.index_copy(1, seen, self.mouth(views).to(numbers)), points, spread
+        return without_grins(numbers.index_copy(1, seen, self.mouth(views).to(numbers))), points, spread
 
     def _held(self, points: torch.Tensor) -> tuple[Held, torch.Tensor]:
         crop = (FACE_VIEW * points + 1) / 2
         held = fit_held(crop[:, FITTED], self.shape[FITTED])
         return held, held.own(crop, self.shape)
+
+
+def without_grins(numbers: torch.Tensor) -> torch.Tensor:
+    """Standardised numbers (B, outputs), the OPENED ones less GRIN of the mouth's width."""
+    off = torch.zeros(numbers.shape[1], device=numbers.device, dtype=numbers.dtype)
+    off[[NAMES.index(name) for name in OPENED]] = GRIN
+    return numbers - off * numbers[:, NAMES.index("mouth width"), None]
 
 
 def centres(maps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -87,7 +87,7 @@ class GeneratedHeads(Heads):
         return self.pose.moments
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(f"heads 7 {self.identity.response} {self.pose.fingerprint()} {self.model.digest}{' half' * self.half}".encode())
+        digest = hashlib.sha256(f"heads 8 {self.identity.response} {self.pose.fingerprint()} {self.model.digest}{' half' * self.half}".encode())
         digest.update(self.identity.pictures.tobytes() + self.identity.mattes.tobytes())
         digest.update(self.identity.embedding.numpy().tobytes())
         for name in sorted(self.identity.adapted):

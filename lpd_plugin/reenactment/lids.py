@@ -29,7 +29,7 @@ USUAL = 0.7  # quantile over the pictures that a person's eyes are usually open 
 MEETING, APART = 0.45, 0.75
 # So many of the face reader's spreads below open eyes others begin to close, and are shut. Of training people what lies nearer is
 # open to a landmarker, whatever their eyes look like, and what lies further shut (docs/weights.md).
-CLOSES, SHUT = 1.0, 2.25
+CLOSES, SHUT = 0.75, 2.75
 ALIKE = 0.25  # share by which differences of eyes that are open, or shut, count
 LASHES, RIM = 1.0, 1.2  # pixels: so much below its points an upper lid ends, with its lashes, and a lower one begins
 CLOSING = 0.99  # shares of an eye's opening from which on nothing is closed

@@ -12,7 +12,7 @@ from ..pose import MAX_BRIDGED, Pose
 
 # Amplitude is 1 / sqrt(2) at the cut-off where a Gaussian's exp(-(2 pi f sigma)^2 / 2) is: sigma = sqrt(ln 2) / (2 pi f).
 SIGMA_AT_1_HZ = float(np.sqrt(np.log(2)) / (2 * np.pi))
-CLOSED = 0.4  # share of the moments, those with the mouth least open, among which a neutral one is looked for
+CLOSED = 0.25  # share of the moments, those with the mouth least open, among which a neutral one is looked for
 OPEN = 0.3  # share of the moments, those with the lids lowest, that are no neutral ones
 
 
