@@ -13,7 +13,7 @@ RIDGE = 0.01  # of the bank's size: numbers that hardly vary there must not expl
 LEAST_BANK = 5  # poses in the bank for each number of the face reader; fewer do not tell what belongs to what
 
 # One unit of a movement in spreads of the face reader's numbers, with what goes along with it in the bank of poses
-# (correlations of 0.4 and more): a turned head's points lie to one side of the crop, an open mouth's middle lies lower.
+# (correlations of about 0.4 and more): a turned head's points lie to one side of the crop, an open mouth's middle lies lower.
 # Positive: yaw to the picture's right, pitch chin down, roll clockwise. Gaze is missing: it is read, and painters do not follow it yet.
 MOVEMENTS = {
     "yaw": {"yaw": -1.0, "x": 0.8},
