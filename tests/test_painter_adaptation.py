@@ -64,9 +64,10 @@ def test_a_persons_frames_are_made_of_each_other_more_exactly_and_strangers_are_
         for _ in range(32):
             run.step()
         end = run.measure()
-        assert own_error(run) < error and unlikeness(run) < 0.98 * stranger
+        assert own_error(run) < 0.98 * error and unlikeness(run) < 0.98 * stranger
     # Poses that were not learned from: of this man hardly more like him, and no less.
-    assert end.step == 32 and end.pose < 1.08 * start.pose and end.identity < 1.02 * start.identity
+    assert end.step == 32 and end.pose < 1.015 * start.pose and end.identity < 1.02 * start.identity
+    assert end.pose != start.pose, "what is measured is what has been learned"
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())  # the shared model stays
 
 

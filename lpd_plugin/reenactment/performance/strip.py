@@ -27,11 +27,12 @@ def strip(identity: Identity, before: Pose, after: Pose, model: ReenactmentModel
     rows = []
     for name, pose in (("before", before), ("after", after)):
         heads = GeneratedHeads(identity, pose.sampled(times, "trim"), model)
-        rows += [_labels(name, times), np.concatenate(list(_cells(heads)), axis=1)]
+        rows += [_labels(name, times), np.concatenate(list(cells(heads)), axis=1)]
     return np.concatenate(rows)
 
 
-def _cells(heads: GeneratedHeads) -> Iterator[np.ndarray]:
+def cells(heads: GeneratedHeads) -> Iterator[np.ndarray]:
+    """Heads on the backdrop, uint8 RGB (192, 192, 3) each; the backdrop alone where no head is seen."""
     for head in heads:
         cell = np.full((CELL, CELL, 3), BACKDROP / 255, np.float32)
         if head is not None:
